@@ -1,0 +1,1 @@
+"""Outside any transaction: sends what is owed, and judges where it may go."""
