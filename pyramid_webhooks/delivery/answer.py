@@ -1,0 +1,227 @@
+"""Reading an HTTP/1 answer from a peer that is not to be trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+
+#: Most headers, and longest line of a head in bytes.
+MAX_HEADERS = 100
+MAX_LINE = 8192
+
+_MAX_INTERIM = 16
+_MAX_CHUNK_LINE = 1024
+_STATUS_LINE = re.compile(rb'HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?', re.DOTALL)
+_LENGTH = re.compile(r'[0-9]{1,18}')
+_CHUNK_SIZE = re.compile(rb'([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?', re.DOTALL)
+
+
+class NoAnswer(ConnectionError):
+    """The peer closed the connection without a byte of an answer."""
+
+
+class IncompleteAnswer(ConnectionError):
+    """The peer closed the connection in the middle of its answer."""
+
+
+class MalformedAnswer(ValueError):
+    """What the peer sent is not an HTTP answer, or one beyond all measure."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, its content as it came.
+
+    ``truncated`` says that there was more content than was wanted, ``reusable`` that the
+    connection may carry another request.
+    """
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    content: bytes
+    truncated: bool
+    reusable: bool
+
+
+class AnswerReader:
+    """Reads one answer.
+
+    :param receive: returns the next bytes that came, none when the peer has closed
+    """
+
+    def __init__(self, receive: Callable[[], bytes]) -> None:
+        self._receive = receive
+        self._buffer = b''
+        self._at = 0
+        #: Whether a byte of the answer has come.
+        self.began = False
+
+    def read(self, method: str, max_content: int) -> Answer:
+        """Read the whole answer, but at most ``max_content`` bytes of content.
+
+        :param method: the request's method
+        :raises NoAnswer: when the peer closed before it began
+        :raises IncompleteAnswer: when the peer closed before it ended
+        :raises MalformedAnswer: when it is none
+        """
+        for _ in range(_MAX_INTERIM):
+            minor, status, reason = self._read_status()
+            headers = self._read_headers()
+            if status >= 200:
+                break
+            if status == 101:
+                raise MalformedAnswer('it switches to another protocol, which nobody asked for')
+        else:
+            raise MalformedAnswer(f'it has more than {_MAX_INTERIM} interim answers')
+        values = _framing(headers)
+        options = values.get('connection', '')
+        keep = 'close' not in options if minor else 'keep-alive' in options
+        content, truncated, framed = self._read_content(method, status, values, max_content)
+        at_end = self._at == len(self._buffer)
+        return Answer(status, reason, headers, content, truncated, keep and framed and at_end)
+
+    # -- the head --------------------------------------------------------------------
+
+    def _read_status(self) -> tuple[int, int, str]:
+        line = self._read_line(MAX_LINE)
+        match = _STATUS_LINE.fullmatch(line)
+        if match is None:
+            raise MalformedAnswer(f'it begins with {_shown(line)}')
+        minor, status, reason = match.groups()
+        text = (reason or b'').decode('latin-1').strip()
+        if not text.isprintable():
+            text = ''.join(character for character in text if character.isprintable())
+        return int(minor), int(status), text[:200]
+
+    def _read_headers(self) -> tuple[tuple[str, str], ...]:
+        headers: list[tuple[str, str]] = []
+        while line := self._read_line(MAX_LINE):
+            if len(headers) == MAX_HEADERS:
+                raise MalformedAnswer(f'it has more than {MAX_HEADERS} headers')
+            name, colon, value = line.decode('latin-1').partition(':')
+            if line[:1] in b' \t' or not colon or not name.strip():
+                raise MalformedAnswer(f'it has the header line {_shown(line)}')
+            headers.append((name.strip(), value.strip()))
+        return tuple(headers)
+
+    # -- the content -----------------------------------------------------------------
+
+    def _read_content(
+        self, method: str, status: int, values: dict[str, str], limit: int
+    ) -> tuple[bytes, bool, bool]:
+        """Return the content, whether it is cut, and whether its end was found."""
+        if method in ('HEAD', 'CONNECT') or status in (204, 304):
+            return b'', False, True
+        coding = values.get('transfer-encoding')
+        length = values.get('content-length')
+        if coding is not None:
+            if coding.rpartition(',')[2].strip() == 'chunked':
+                content, truncated = self._read_chunks(limit)
+                # A length beside it is an attempt to be read in two ways: no second answer.
+                return content, truncated, not truncated and length is None
+        elif length is not None:
+            size = _parse_length(length)
+            return self._read_exactly(min(size, limit)), size > limit, size <= limit
+        content, truncated = self._read_to_end(limit)
+        return content, truncated, False
+
+    def _read_exactly(self, size: int) -> bytes:
+        parts: list[bytes] = []
+        missing = size
+        while missing:
+            part = self._read_some(missing)
+            if not part:
+                raise IncompleteAnswer(
+                    f'the connection was closed after {size - missing} bytes of content'
+                )
+            parts.append(part)
+            missing -= len(part)
+        return b''.join(parts)
+
+    def _read_to_end(self, limit: int) -> tuple[bytes, bool]:
+        parts: list[bytes] = []
+        left = limit + 1
+        while left and (part := self._read_some(left)):
+            parts.append(part)
+            left -= len(part)
+        return b''.join(parts)[:limit], not left
+
+    def _read_chunks(self, limit: int) -> tuple[bytes, bool]:
+        parts: list[bytes] = []
+        left = limit
+        while True:
+            line = self._read_line(_MAX_CHUNK_LINE)
+            match = _CHUNK_SIZE.fullmatch(line)
+            if match is None:
+                raise MalformedAnswer(f'it has the chunk size {_shown(line)}')
+            size = int(match.group(1), 16)
+            if size == 0:
+                self._read_headers()
+                return b''.join(parts), False
+            parts.append(self._read_exactly(min(size, left)))
+            if size > left:
+                return b''.join(parts), True
+            left -= size
+            if self._read_line(_MAX_CHUNK_LINE):
+                raise MalformedAnswer('it has a chunk that is longer than it says')
+
+    # -- bytes -----------------------------------------------------------------------
+
+    def _read_line(self, limit: int) -> bytes:
+        """Read a line, without its end."""
+        while True:
+            end = self._buffer.find(b'\n', self._at)
+            length = (len(self._buffer) if end < 0 else end) - self._at
+            if length > limit:
+                raise MalformedAnswer(f'it has a line of more than {limit} bytes')
+            if end >= 0:
+                line = self._buffer[self._at : end]
+                self._at = end + 1
+                return line.removesuffix(b'\r')
+            data = self._receive_more()
+            if not data:
+                if self.began:
+                    raise IncompleteAnswer('the connection was closed within the headers')
+                raise NoAnswer('the connection was closed without an answer')
+            self._buffer = self._buffer[self._at :] + data
+            self._at = 0
+
+    def _read_some(self, most: int) -> bytes:
+        """Read at most so many bytes; none when the peer has closed."""
+        if self._at == len(self._buffer):
+            self._buffer = self._receive_more()
+            self._at = 0
+        part = self._buffer[self._at : self._at + most]
+        self._at += len(part)
+        return part
+
+    def _receive_more(self) -> bytes:
+        data = self._receive()
+        if data:
+            self.began = True
+        return data
+
+
+def _framing(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Return the headers that say where the answer ends, in lower case."""
+    values: dict[str, str] = {}
+    for name, value in headers:
+        name = name.lower()
+        if name in ('connection', 'content-length', 'transfer-encoding'):
+            value = value.lower()
+            values[name] = f'{values[name]},{value}' if name in values else value
+    return values
+
+
+def _parse_length(text: str) -> int:
+    lengths = {length.strip() for length in text.split(',')}
+    length = lengths.pop()
+    if lengths or not _LENGTH.fullmatch(length):
+        raise MalformedAnswer(f'it has the Content-Length {text[:80]!r}')
+    return int(length)
+
+
+def _shown(line: bytes) -> str:
+    return repr(line[:80].decode('latin-1'))
