@@ -14,7 +14,7 @@ import re
 import threading
 import time
 
-from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
+from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound, HTTPRequestEntityTooLarge
 from pyramid.response import Response
 
 PREFIX = 'demo.receiver.'
@@ -103,7 +103,7 @@ def check_signature(secrets, headers, body: bytes) -> str:
 def receive(inbox: Inbox, request) -> Response:
     """Take one webhook in, and answer as told."""
     if (request.content_length or 0) > LARGEST_BODY:
-        raise HTTPRequestEntityTooLarge(f'A receiver reads at most {LARGEST_BODY} bytes.')
+        return HTTPRequestEntityTooLarge(f'A receiver reads at most {LARGEST_BODY} bytes.')
     name, body = request.matchdict['name'], request.body
     status = inbox.answers().get(name, 200)
     inbox.add(
@@ -121,30 +121,35 @@ def receive(inbox: Inbox, request) -> Response:
     return Response(status=status, text=f'The receiver {name} answers {status}.\n')
 
 
-def list_arrivals(inbox: Inbox, request) -> dict:
+def list_arrivals(inbox: Inbox, request):
     """What arrived after the number ``?after=``, and how the receivers answer."""
     after = request.params.get('after', '0')
     if not re.fullmatch('[0-9]{1,12}', after):
-        raise HTTPBadRequest(f'after={after!r} is not the number of an arrival.')
+        return HTTPBadRequest(f'after={after!r} is not the number of an arrival.')
     return {'arrivals': inbox.after(int(after)), 'answers': inbox.answers()}
 
 
-def set_answer(inbox: Inbox, request) -> dict:
+def set_answer(inbox: Inbox, request):
     """Let a receiver answer with another status."""
     status = _field(request, 'status')
     if status not in ANSWERS:
-        raise HTTPBadRequest(f'status={status!r} is none of {ANSWERS}.')
+        return HTTPBadRequest(f'The field "status" is {status!r}, which is none of {ANSWERS}.')
     inbox.set_answer(request.matchdict['name'], status)
     return {'status': status}
 
 
-def add_secret(inbox: Inbox, request) -> dict:
+def add_secret(inbox: Inbox, request):
     """Tell a receiver the signing secret of a subscription."""
     secret = _field(request, 'secret')
     if not isinstance(secret, str) or not re.fullmatch(r'whsec_[A-Za-z0-9+/]{16,88}=*', secret):
-        raise HTTPBadRequest('secret is not a "whsec_" signing secret.')
+        return HTTPBadRequest('The field "secret" is not a signing secret: "whsec_…".')
     inbox.add_secret(request.matchdict['name'], secret)
     return {}
+
+
+def refuse(inbox: Inbox, request) -> Response:
+    """Answer what is not for any receiver."""
+    return HTTPNotFound('Post webhooks to /receiver/NAME.')
 
 
 def wants_transaction(request) -> bool:
@@ -153,10 +158,12 @@ def wants_transaction(request) -> bool:
 
 
 def _field(request, name):
+    """A field of the JSON object that was sent, or None."""
     try:
-        return request.json_body[name]
-    except (ValueError, TypeError, KeyError):
-        raise HTTPBadRequest(f'The body is not a JSON object with the field {name!r}.') from None
+        fields = request.json_body
+    except ValueError:
+        return None
+    return fields.get(name) if isinstance(fields, dict) else None
 
 
 def includeme(config) -> None:
@@ -171,6 +178,7 @@ def includeme(config) -> None:
         ('receive', f'/receiver/{name}', 'POST', receive, None),
         ('receiver.answer', f'/receiver/{name}/answer', 'POST', set_answer, 'json'),
         ('receiver.secret', f'/receiver/{name}/secret', 'POST', add_secret, 'json'),
+        ('receiver.other', '/receiver/*rest', None, refuse, None),
     ):
         config.add_route(route, pattern, factory=lambda request: inbox, request_method=method)
         config.add_view(view, route_name=route, renderer=renderer)

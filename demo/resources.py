@@ -11,6 +11,7 @@ from typing import Any
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from pyramid.authorization import ALL_PERMISSIONS, DENY_ALL, Allow, Authenticated, Everyone
+from pyramid.traversal import resource_path
 from pyramid_zodbconn import get_connection
 
 PRESIDENT = 'pat'
@@ -25,6 +26,11 @@ class Resource(Persistent):
 
     def __init__(self, title: str):
         self.title = title
+
+    @property
+    def path(self) -> str:
+        """Where it is, such as ``/NWS/OUN``."""
+        return resource_path(self)
 
     def __json__(self, request) -> dict[str, Any]:
         """What a webhook says of it."""

@@ -85,7 +85,7 @@ class FolderViews:
         offices = [
             item
             for item in below(self.context)
-            if isinstance(item, Office) and self.request.resource_path(item) in chosen
+            if isinstance(item, Office) and item.path in chosen
         ]
         count = 0
         for office in offices:

@@ -6,7 +6,7 @@ from pyramid.events import BeforeRender, subscriber
 from pyramid.location import lineage
 
 from demo.people import PEOPLE
-from demo.resources import Company, Folder
+from demo.resources import Resource
 
 
 @subscriber(BeforeRender)
@@ -15,11 +15,9 @@ def add_surroundings(event) -> None:
     if not str(event.get('renderer_name', '')).endswith('.jinja2'):
         return
     request = event['request']
-    here = list(lineage(request.context))
-    company = here[-1] if isinstance(here[-1], Company) else request.root
-    event['company'] = company
-    event['departments'] = [item for item in company.values() if isinstance(item, Folder)]
-    event['crumbs'] = [item for item in reversed(here) if hasattr(item, 'title')]
+    here = [item for item in lineage(request.context) if isinstance(item, Resource)]
+    event['company'] = here[-1]
+    event['crumbs'] = here[::-1]
     event['people'] = PEOPLE.values()
     event['me'] = request.identity
     event['receiver_url'] = request.registry.settings['demo.receiver_url']

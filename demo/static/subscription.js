@@ -1,0 +1,122 @@
+// One subscription: what it is, what was sent to it, what came back, and sending it again.
+
+import { badge, clock, element, headerLines, pretty, show } from './dom.js';
+import { all, call } from './rest.js';
+
+const PAUSE = 1500;
+const SHOWN = 500;
+const KINDS = { pending: 'wait', successful: 'good', failed: 'bad' };
+const page = document.getElementById('subscription');
+const { restUrl } = page.dataset;
+const url = restUrl.replace(/\/$/, '');
+const problem = page.querySelector('.problem');
+const attemptsNode = page.querySelector('.attempts');
+const rows = new Map();
+
+async function refresh() {
+  try {
+    const subscription = await call('GET', url);
+    showFacts(subscription);
+    showAttempts(await all(subscription.attempts_url, 'attempts', SHOWN));
+    show(problem, '');
+  } catch (error) {
+    show(problem, error.status === 404 ? 'There is no such subscription, or you may not see it.' : error.message);
+  }
+}
+
+function showFacts(subscription) {
+  const facts = page.querySelector('.facts');
+  const state = subscription.active ? badge('good', 'active') : badge('bad', 'inactive');
+  const terms = {
+    Events: subscription.events?.join(', ') ?? `${subscription.for}, ${subscription.when}`,
+    To: subscription.to,
+    Owner: subscription.owner ?? 'nobody: no permission is asked for',
+    Permission: subscription.permission,
+    State: element('span', {}, state, ` ${subscription.status_message ?? ''}`),
+    Kind: subscription.kind,
+    Created: subscription.created ? new Date(subscription.created).toLocaleString() : null,
+    Description: subscription.description,
+  };
+  const shown = Object.entries(terms).filter(([, value]) => value);
+  const pairs = shown.flatMap(([term, value]) => [element('dt', {}, term), element('dd', {}, value)]);
+  facts.replaceChildren(element('dl', {}, ...pairs));
+  facts.hidden = false;
+}
+
+function showAttempts(attempts) {
+  page.querySelector('.count').textContent = attempts.length;
+  page.querySelector('.none').hidden = attempts.length > 0;
+  const seen = new Set();
+  for (const attempt of attempts) {
+    seen.add(attempt.id);
+    const known = rows.get(attempt.id);
+    if (known?.status === attempt.status) continue;
+    const node = row(attempt);
+    if (known) {
+      node.open = known.node.open;
+      known.node.replaceWith(node);
+    } else {
+      attemptsNode.prepend(node);
+    }
+    rows.set(attempt.id, { node, status: attempt.status });
+  }
+  for (const [id, { node }] of rows) {
+    if (!seen.has(id)) {
+      node.remove();
+      rows.delete(id);
+    }
+  }
+}
+
+function row(attempt) {
+  const { request, response, status } = attempt;
+  const elapsed = response?.elapsed;
+  return element(
+    'details',
+    {},
+    element(
+      'summary',
+      {},
+      badge(KINDS[status], status),
+      element('code', {}, attempt.event),
+      element('span', { class: 'grow' }, attempt.message ?? ''),
+      element('small', {}, `try ${attempt.number}`),
+      elapsed === undefined || elapsed === null ? null : element('small', {}, `${Math.round(elapsed * 1000)} ms`),
+      clock(attempt.resolved_at ?? attempt.created),
+      status === 'pending' ? null : retryButton(attempt),
+    ),
+    element(
+      'div',
+      { class: 'exchange' },
+      exchange('Request', request && `${request.method} ${request.url}`, request?.headers, request?.body),
+      exchange('Response', response && `${response.status_code} ${response.reason}`, response?.headers, response?.content),
+    ),
+  );
+}
+
+function exchange(title, line, headers, body) {
+  const text = line ? [line, headerLines(headers), '', pretty(body)].join('\n') : 'None yet.';
+  return element('div', {}, element('h3', {}, title), element('pre', {}, text));
+}
+
+function retryButton(attempt) {
+  const click = async (event) => {
+    event.preventDefault();
+    event.target.disabled = true;
+    try {
+      await call('POST', attempt.url ? `${attempt.url}/retry` : `${url}/attempts/${attempt.id}/retry`);
+      await refresh();
+    } catch (error) {
+      show(problem, error.message);
+    }
+    event.target.disabled = false;
+  };
+  return element('button', { class: 'small', on: { click } }, 'Retry');
+}
+
+async function follow() {
+  if (!document.hidden) await refresh();
+  setTimeout(follow, PAUSE);
+}
+
+follow();
