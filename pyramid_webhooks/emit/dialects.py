@@ -1,0 +1,87 @@
+"""Dialects: how an event becomes body bytes and headers."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from pyramid.interfaces import IJSONAdapter, IRendererFactory
+from zope.interface import implementer, providedBy
+
+from pyramid_webhooks.interfaces import IWebhookDialect
+
+
+@implementer(IWebhookDialect)
+class Dialect:
+    """The default dialect: the bare representation as JSON, sent with POST.
+
+    :ivar method: HTTP method.
+    :ivar content_type: content type of the body.
+    """
+
+    method = 'POST'
+    content_type = 'application/json'
+
+    def __init__(
+        self,
+        *,
+        method: str | None = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ):
+        self.method = method or self.method
+        self.content_type = content_type or self.content_type
+        self._headers = dict(headers or {})
+
+    def serialize(self, payload: Any, request: Any) -> bytes:
+        """The bytes of the data: JSON, with dates in ISO 8601.
+
+        :raises TypeError: for what has no JSON representation.
+        :raises ValueError: for NaN, infinities and cycles.
+        """
+        return render_json(payload, request)
+
+    def body(self, outgoing: Any) -> bytes:
+        """The request body; here the data as they are."""
+        return outgoing.data
+
+    def headers(self, outgoing: Any) -> Mapping[str, str]:
+        """Additional request headers."""
+        return self._headers
+
+    def prepare(self, outgoing: Any, body: bytes) -> Any:
+        """None: the request is made of the above."""
+        return None
+
+
+def render_json(payload: Any, request: Any) -> bytes:
+    """UTF-8 JSON by ``__json__``, the JSON adapters of the application, and ISO 8601."""
+    adapters = _application_adapters(request.registry)
+
+    def default(value: Any) -> Any:
+        if hasattr(value, '__json__'):
+            return value.__json__(request)
+        if adapters is not None:
+            adapter = adapters.lookup((providedBy(value),), IJSONAdapter)
+            if adapter is not None:
+                return adapter(value, request)
+        if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+            return value.isoformat()
+        if isinstance(value, (uuid.UUID, decimal.Decimal)):
+            return str(value)
+        raise TypeError(f'{type(value).__qualname__} objects have no JSON representation')
+
+    text = json.dumps(
+        payload, default=default, allow_nan=False, ensure_ascii=False, separators=(',', ':')
+    )
+    return text.encode()
+
+
+def _application_adapters(registry: Any) -> Any:
+    renderer = registry.queryUtility(IRendererFactory, name='json')
+    components = getattr(renderer, 'components', None)
+    return None if components is None else components.adapters

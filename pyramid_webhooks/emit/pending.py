@@ -1,0 +1,230 @@
+"""What the current transaction will owe when it commits: a savepoint-aware data manager."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import transaction.interfaces
+from zope.interface import implementer
+from zope.lifecycleevent.interfaces import IObjectAddedEvent, IObjectRemovedEvent
+
+logger = logging.getLogger(__name__)
+
+#: How often events that are fired while payloads are made may lead to further payloads.
+_ROUNDS = 20
+
+
+class Occurrence:
+    """One event that is owed to somebody.
+
+    :ivar recipients: (persistent recipient, dialect) of each subscription that gets it.
+    :ivar rendered: (bytes by dialect, errors by dialect), or None: to be made at commit.
+    :ivar coalescible: whether a later event of the same type on the object replaces it.
+    """
+
+    __slots__ = (
+        'coalescible',
+        'connection',
+        'event',
+        'name',
+        'obj',
+        'recipients',
+        'rendered',
+        'timestamp',
+    )
+
+    def __init__(
+        self,
+        name: str,
+        obj: Any,
+        event: Any,
+        connection: Any,
+        recipients: Sequence[tuple[Any, str]],
+        timestamp: float,
+        rendered: Any = None,
+        coalescible: bool = False,
+    ):
+        self.name = name
+        self.obj = obj
+        self.event = event
+        self.connection = connection
+        self.recipients = recipients
+        self.timestamp = timestamp
+        self.rendered = rendered
+        self.coalescible = coalescible
+
+
+@implementer(transaction.interfaces.ISavepointDataManager)
+class PendingEvents:
+    """The events of one transaction that are owed to somebody.
+
+    It writes them to the outbox in a before-commit hook that runs after all others, because what
+    is written later would not be stored; it is a data manager only to hear of savepoints and
+    aborts.
+
+    :param write: callable (occurrences) that writes to the outbox, and returns hints for the
+        engine.
+    :param committed: callable (hints) that is told when they have been committed.
+    """
+
+    def __init__(
+        self,
+        txn: Any,
+        write: Callable[[list[Occurrence]], list[Any]],
+        committed: Callable[[list[Any]], None],
+    ):
+        self._txn = txn
+        self.transaction_manager = txn._manager if hasattr(txn, '_manager') else None
+        self._write = write
+        self._committed = committed
+        self._occurrences: list[Occurrence] = []
+        self._seen: dict[int, Any] = {}
+        self._joined = False
+        self._hooked = False
+        self._listening = False
+        self._hints: list[Any] = []
+        self._rounds = 0
+
+    def add(self, occurrence: Occurrence) -> None:
+        """Owe an occurrence."""
+        if not self._joined:
+            self._txn.join(self)
+            self._joined = True
+        if not self._hooked:
+            self._txn.addBeforeCommitHook(self._before_commit)
+            self._hooked = True
+        self._occurrences.append(occurrence)
+
+    def is_new(self, event: Any) -> bool:
+        """Whether ``event`` is met for the first time; it may be fired in more than one way."""
+        if id(event) in self._seen:
+            return False
+        self._seen[id(event)] = event
+        return True
+
+    def _before_commit(self) -> None:
+        hooks = [hook for hook, _, _ in self._txn.getBeforeCommitHooks()]
+        if hooks and hooks[-1] != self._before_commit:
+            # Hooks of others, that may fire events, come after this one: let them go first.
+            self._txn.addBeforeCommitHook(self._before_commit)
+            return
+        self._hooked = False
+        occurrences, self._occurrences = self._occurrences, []
+        if not occurrences:
+            return
+        self._rounds += 1
+        if self._rounds > _ROUNDS:
+            logger.error(
+                'Making payloads fires events without end (%s): they are owed to nobody.',
+                occurrences[0].name,
+            )
+            return
+        try:
+            self._hints += self._write(coalesce(occurrences))
+        except BaseException:
+            # The transaction must not be committed without what it owes; nobody else would stop
+            # a second commit, which would not run this hook again.
+            self._txn.doom()
+            raise
+        if not self._listening:
+            self._listening = True
+            self._txn.addAfterCommitHook(self._after_commit)
+
+    def _after_commit(self, success: bool) -> None:
+        if success:
+            self._committed(self._hints)
+
+    # ISavepointDataManager
+
+    def savepoint(self) -> Savepoint:
+        """Remember what is owed now."""
+        return Savepoint(self, len(self._occurrences), dict(self._seen))
+
+    def roll_back(self, length: int, seen: dict[int, Any]) -> None:
+        """Owe what was owed at a savepoint."""
+        del self._occurrences[length:]
+        self._seen = seen
+
+    def abort(self, txn: Any) -> None:
+        """Owe nothing. Also called for a savepoint that is older than the first event."""
+        self._occurrences.clear()
+        self._seen.clear()
+        self._joined = False
+
+    def tpc_begin(self, txn: Any) -> None:
+        """Everything has been written already."""
+
+    def commit(self, txn: Any) -> None:
+        """Everything has been written already."""
+
+    def tpc_vote(self, txn: Any) -> None:
+        """Everything has been written already."""
+
+    def tpc_finish(self, txn: Any) -> None:
+        """Forget everything."""
+        self._occurrences.clear()
+        self._seen.clear()
+
+    def tpc_abort(self, txn: Any) -> None:
+        """Forget everything."""
+        self.abort(txn)
+
+    def sortKey(self) -> str:
+        """Last: it has nothing to do."""
+        return '~pyramid_webhooks'
+
+
+@implementer(transaction.interfaces.IDataManagerSavepoint)
+class Savepoint:
+    """What was owed at a savepoint."""
+
+    def __init__(self, pending: PendingEvents, length: int, seen: dict[int, Any]):
+        self._pending = pending
+        self._length = length
+        self._seen = seen
+
+    def rollback(self) -> None:
+        """Owe no more than that."""
+        self._pending.roll_back(self._length, dict(self._seen))
+
+
+def coalesce(occurrences: list[Occurrence]) -> list[Occurrence]:
+    """Keep the last of several events of one type on one object; the order is that of the last.
+
+    Of an object that was both added and removed, and is new in this transaction, nothing is kept.
+    """
+    passing = _passing_objects(occurrences)
+    kept: dict[Any, Occurrence] = {}
+    for number, occurrence in enumerate(occurrences):
+        if id(occurrence.obj) in passing and occurrence.obj is not None:
+            continue
+        key: Any = number
+        if occurrence.coalescible:
+            key = (id(occurrence.obj), occurrence.name)
+            kept.pop(key, None)
+        kept[key] = occurrence
+    return list(kept.values())
+
+
+def _passing_objects(occurrences: list[Occurrence]) -> set[int]:
+    added: set[int] = set()
+    passing: set[int] = set()
+    for occurrence in occurrences:
+        if not occurrence.coalescible:
+            continue
+        if IObjectAddedEvent.providedBy(occurrence.event):
+            if not is_stored(occurrence.obj):
+                added.add(id(occurrence.obj))
+            passing.discard(id(occurrence.obj))
+        elif IObjectRemovedEvent.providedBy(occurrence.event):
+            if id(occurrence.obj) in added:
+                passing.add(id(occurrence.obj))
+    return passing
+
+
+def is_stored(obj: Any) -> bool:
+    """Whether a committed transaction has stored ``obj``."""
+    serial = getattr(obj, '_p_serial', None)
+    return serial is not None and serial != b'\0' * 8

@@ -1,0 +1,1 @@
+"""The durable record of what is owed: intake, schedules, and who owns which part."""

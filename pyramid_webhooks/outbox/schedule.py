@@ -1,0 +1,145 @@
+"""Schedules: what is due later, by subscription. Each has one writer, the owner of its partition.
+
+A delivery comes here from the intake when it must wait: for a retry, for its turn, or for its
+subscription to be activated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from BTrees.OOBTree import OOBTree, OOTreeSet
+from persistent import Persistent
+
+#: ``due`` of what is sent as soon as its turn comes.
+AT_ONCE = 0.0
+
+QueueKey = tuple[float, bytes]
+Recipient = tuple[str, bytes]
+
+
+class Item(NamedTuple):
+    """One delivery that waits. Times are POSIX times.
+
+    :ivar number: the number of the attempt that is to be made.
+    :ivar tries: how many attempts were made since its schedule began.
+    :ivar created: when this attempt began to be owed.
+    """
+
+    message: Any
+    number: int
+    tries: int
+    created: float
+
+
+class Queue(Persistent):
+    """What waits for one subscription, by (due, order)."""
+
+    def __init__(self) -> None:
+        self._items = OOBTree()
+        self.indexed: float | None = None
+        self.held = False
+
+    def put(self, key: QueueKey, item: Item) -> None:
+        """Add a delivery."""
+        self._items[key] = tuple(item)
+
+    def remove(self, key: QueueKey) -> bool:
+        """Take a delivery out; whether it was there."""
+        return self._items.pop(key, None) is not None
+
+    def items(self, until: float | None = None) -> Iterator[tuple[QueueKey, Item]]:
+        """Yield (key, item) of what is due ``until`` then, or of everything; earliest first."""
+        high = None if until is None else (until, b'\xff' * 40)
+        for key, item in self._items.items(None, high):
+            yield key, Item._make(item)
+
+    def __contains__(self, key: QueueKey) -> bool:
+        return key in self._items
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
+
+    def next_due(self) -> float | None:
+        """When the earliest delivery is due; None when there is none."""
+        return self._items.minKey()[0] if self._items else None
+
+
+class Schedule(Persistent):
+    """The queues of one partition, and which of them is due when."""
+
+    def __init__(self) -> None:
+        self._queues: Any = None
+        self._due: Any = None
+
+    def queue(self, recipient: Recipient) -> Queue | None:
+        """The queue of a subscription, or None."""
+        return None if self._queues is None else self._queues.get(recipient)
+
+    def put(self, recipient: Recipient, key: QueueKey, item: Item) -> None:
+        """Let a delivery wait."""
+        if self._queues is None:
+            self._queues = OOBTree()
+            self._due = OOTreeSet()
+        queue = self._queues.get(recipient)
+        if queue is None:
+            queue = self._queues[recipient] = Queue()
+        queue.put(key, item)
+        if queue.indexed is None or key[0] < queue.indexed:
+            self._index(recipient, queue)
+
+    def remove(self, recipient: Recipient, key: QueueKey) -> bool:
+        """Take a delivery out; whether it was there."""
+        queue = self.queue(recipient)
+        if queue is None or not queue.remove(key):
+            return False
+        if not queue:
+            self.drop(recipient)
+        elif queue.indexed is not None and key[0] <= queue.indexed:
+            self._index(recipient, queue)
+        return True
+
+    def hold(self, recipient: Recipient) -> None:
+        """Keep what waits for a subscription until it is released."""
+        queue = self.queue(recipient)
+        if queue is not None and not queue.held:
+            queue.held = True
+            self._index(recipient, queue)
+
+    def release(self, recipient: Recipient) -> None:
+        """Undo :meth:`hold`."""
+        queue = self.queue(recipient)
+        if queue is not None and queue.held:
+            queue.held = False
+            self._index(recipient, queue)
+
+    def drop(self, recipient: Recipient) -> None:
+        """Forget what waits for a subscription."""
+        queue = self.queue(recipient)
+        if queue is not None:
+            queue.held = True
+            self._index(recipient, queue)
+            del self._queues[recipient]
+
+    def due(self, now: float) -> Iterator[Recipient]:
+        """Yield the subscriptions for which something is due, the longest due first."""
+        if self._due is not None:
+            for when, recipient in self._due:
+                if when > now:
+                    return
+                yield recipient
+
+    def next_due(self) -> float | None:
+        """When something is due next; None when nothing waits."""
+        return self._due.minKey()[0] if self._due else None
+
+    def _index(self, recipient: Recipient, queue: Queue) -> None:
+        when = None if queue.held else queue.next_due()
+        if when == queue.indexed:
+            return
+        if queue.indexed is not None:
+            self._due.remove((queue.indexed, recipient))
+        if when is not None:
+            self._due.add((when, recipient))
+        queue.indexed = when

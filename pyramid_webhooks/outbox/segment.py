@@ -1,0 +1,156 @@
+"""Segments: small pieces of the intake that concurrent transactions can change without conflict.
+
+Writers add entries, consumers take subscriptions out of them. Both commute, so that what would be
+a conflict is merged by :meth:`Segment._p_resolveConflict`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from persistent import Persistent
+from ZODB.POSException import ConflictError
+
+OID_SIZE = 8
+#: A segment with so many entries, or so many owed ids, takes no more.
+ENTRY_LIMIT = 64
+OWED_LIMIT = 512
+
+_counter = itertools.count(int.from_bytes(os.urandom(3), 'big'))
+
+
+class Entry(NamedTuple):
+    """One message and the subscriptions that it is still owed to.
+
+    :ivar message: the persistent message; None for a command.
+    :ivar owed: the oids of the subscriptions, 8 bytes each, in one bytes object.
+    :ivar database: the name of the database that those are in; None: the outbox's own.
+    :ivar details: None, or a tuple that begins with what else is to be done: a command, or
+        ``resend`` with the attempt's number and the POSIX time of the wish.
+    """
+
+    message: Any
+    owed: bytes
+    database: str | None = None
+    details: tuple[Any, ...] | None = None
+
+    def oids(self) -> list[bytes]:
+        """The oids of the subscriptions."""
+        return unpack(self.owed)
+
+
+def unpack(owed: bytes) -> list[bytes]:
+    """The single oids of packed ones."""
+    return [owed[at : at + OID_SIZE] for at in range(0, len(owed), OID_SIZE)]
+
+
+def new_entry_key() -> bytes:
+    """A unique key that sorts by the time at which it was made; 16 bytes."""
+    number = next(_counter) & 0xFFFFFF
+    return (
+        time.time_ns().to_bytes(8, 'big')
+        + number.to_bytes(3, 'big')
+        + os.getpid().to_bytes(4, 'big')[1:]
+        + os.urandom(2)
+    )
+
+
+class Segment(Persistent):
+    """A few entries by key. It is reused when it is empty, and never unlinked."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, tuple[Any, ...]] = {}
+
+    def __getstate__(self) -> dict[bytes, tuple[Any, ...]]:
+        return self._entries
+
+    def __setstate__(self, state: dict[bytes, tuple[Any, ...]]) -> None:
+        self._entries = state
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def has_room(self) -> bool:
+        """Whether it takes another entry."""
+        if len(self._entries) >= ENTRY_LIMIT:
+            return False
+        owed = sum(len(entry[1]) for entry in self._entries.values())
+        return owed < OWED_LIMIT * OID_SIZE
+
+    def add(self, key: bytes, entry: Entry) -> None:
+        """Add an entry under a key of its own."""
+        self._entries[key] = tuple(entry)
+        self._p_changed = True
+
+    def items(self) -> Iterator[tuple[bytes, Entry]]:
+        """Yield (key, entry), oldest first."""
+        for key in sorted(self._entries):
+            yield key, Entry._make(self._entries[key])
+
+    def take(self, key: bytes, oids: Iterable[bytes]) -> bool:
+        """Take subscriptions out of an entry, and the entry out when it has none left.
+
+        :returns: whether anything was there to be taken.
+        """
+        entry = self._entries.get(key)
+        if entry is None:
+            return False
+        remaining = _without(entry[1], oids)
+        if len(remaining) == len(entry[1]):
+            return False
+        if remaining:
+            self._entries[key] = (entry[0], remaining, *entry[2:])
+        else:
+            del self._entries[key]
+        self._p_changed = True
+        return True
+
+    def _p_resolveConflict(
+        self,
+        old: dict[bytes, tuple[Any, ...]],
+        committed: dict[bytes, tuple[Any, ...]],
+        new: dict[bytes, tuple[Any, ...]],
+    ) -> dict[bytes, tuple[Any, ...]]:
+        return merge(old, committed, new)
+
+
+def _without(owed: bytes, oids: Iterable[bytes]) -> bytes:
+    taken = set(oids)
+    return b''.join(oid for oid in unpack(owed) if oid not in taken)
+
+
+def merge(
+    old: dict[bytes, tuple[Any, ...]],
+    committed: dict[bytes, tuple[Any, ...]],
+    new: dict[bytes, tuple[Any, ...]],
+) -> dict[bytes, tuple[Any, ...]]:
+    """Merge two changes of a segment: what either added, less what either took.
+
+    :raises ConflictError: when both added an entry under the same key.
+    """
+    merged = dict(committed)
+    for key, entry in new.items():
+        if key not in old:
+            if key in committed:
+                raise ConflictError(f'two entries have the key {key.hex()}')
+            merged[key] = entry
+    for key, entry in old.items():
+        if key not in merged:
+            continue
+        kept = new[key][1] if key in new else b''
+        if kept == entry[1]:
+            continue
+        taken = set(unpack(entry[1])).difference(unpack(kept))
+        remaining = _without(merged[key][1], taken)
+        if remaining:
+            merged[key] = (merged[key][0], remaining, *merged[key][2:])
+        else:
+            del merged[key]
+    return merged

@@ -1,0 +1,53 @@
+"""Finding the application registry that something belongs to.
+
+Normally it is Pyramid's current one. Outside of any request (a script, a thread of the
+application's own, ``zope.event``) it is that of the application whose database the object is in.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from pyramid.registry import Registry
+from pyramid.threadlocal import get_current_registry
+
+from pyramid_webhooks.interfaces import ISettings
+
+_registries: weakref.WeakSet[Registry] = weakref.WeakSet()
+
+
+def remember_registry(registry: Registry) -> None:
+    """Let :func:`find_registry` find ``registry``, for as long as it lives."""
+    _registries.add(registry)
+
+
+def databases_of(registry: Registry) -> dict[str, Any]:
+    """The databases that pyramid_zodbconn opened for the application: name -> DB."""
+    return getattr(registry, '_zodb_databases', None) or {}
+
+
+def connection_of(obj: Any) -> Any:
+    """The ZODB connection of ``obj`` or else of its nearest ancestor that has one, or None."""
+    seen = 0
+    while obj is not None and seen < 1000:
+        connection = getattr(obj, '_p_jar', None)
+        if connection is not None:
+            return connection
+        obj = getattr(obj, '__parent__', None)
+        seen += 1
+    return None
+
+
+def find_registry(obj: Any = None) -> Registry | None:
+    """The registry of the application that ``obj`` belongs to, or None."""
+    registry = get_current_registry()
+    if registry.queryUtility(ISettings) is not None:
+        return registry
+    connection = connection_of(obj)
+    if connection is not None:
+        database = connection.db()
+        for candidate in list(_registries):
+            if any(database is each for each in databases_of(candidate).values()):
+                return candidate
+    return None

@@ -1,0 +1,1 @@
+"""What lives in the resource tree: managers, subscriptions, their attempts, and messages."""

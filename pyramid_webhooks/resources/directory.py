@@ -1,0 +1,59 @@
+"""The subscriptions of one database by owner, so that they go when their owner goes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+
+from pyramid_webhooks.registries import connection_of
+
+ROOT_KEY = 'pyramid_webhooks.directory'
+logger = logging.getLogger(__name__)
+
+
+class Directory(Persistent):
+    """(owner, subscription id) -> subscription, for one database."""
+
+    def __init__(self) -> None:
+        self._by_owner = OOBTree()
+
+    def add(self, subscription: Any) -> None:
+        """Let the subscription be found by its owner."""
+        if subscription.owner is not None:
+            self._by_owner[(subscription.owner, subscription.id)] = subscription
+
+    def discard(self, subscription: Any) -> None:
+        """Undo :meth:`add`; what is not there is no error."""
+        if subscription.owner is not None:
+            self._by_owner.pop((subscription.owner, subscription.id), None)
+
+    def owned_by(self, owner: str) -> Iterator[Any]:
+        """Yield the subscriptions of ``owner``."""
+        for (found, _), subscription in self._by_owner.items((owner, '')):
+            if found != owner:
+                return
+            yield subscription
+
+
+def directory_of(resource: Any, create: bool = False) -> Directory | None:
+    """The directory of the database that ``resource`` is in, or will be in."""
+    connection = connection_of(resource)
+    if connection is None:
+        return None
+    root = connection.root()
+    directory = root.get(ROOT_KEY)
+    if directory is None and create:
+        directory = root[ROOT_KEY] = Directory()
+    return directory
+
+
+def directories(connection: Any) -> Iterator[Directory]:
+    """Yield the directories of all databases that ``connection`` reaches."""
+    for name in connection.db().databases:
+        directory = connection.get_connection(name).root().get(ROOT_KEY)
+        if directory is not None:
+            yield directory

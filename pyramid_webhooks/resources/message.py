@@ -1,0 +1,95 @@
+"""The immutable payload of one event, stored once however many subscriptions get it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import secrets
+import time
+from typing import Any, NamedTuple
+
+from persistent import Persistent
+
+_ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+#: Data of more bytes than this are an object of their own, so that listing messages is cheap.
+INLINE_LIMIT = 4096
+
+
+def new_message_id() -> str:
+    """``msg_`` and 26 characters that sort by time: 48 bits of milliseconds, 80 random ones."""
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return 'msg_' + ''.join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def utc(seconds: float) -> datetime.datetime:
+    """The aware datetime of a POSIX time."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+
+
+class Origin(NamedTuple):
+    """Where a message was made. ``created`` is a POSIX time."""
+
+    pid: int
+    hostname: str
+    created: float
+    transaction_note: str
+    userid: str | None
+
+
+class LargeData(Persistent):
+    """The bytes of large data."""
+
+    def __init__(self, data: bytes):
+        self.data = data
+
+
+class Message(Persistent):
+    """One event's payload.
+
+    :ivar id: ``msg_…``, sent as ``webhook-id``.
+    :ivar event: name of the event type.
+    :ivar timestamp: POSIX time of the event.
+    :ivar origin: an :class:`Origin`.
+    :ivar error: why no payload could be made, or None.
+
+    The state is a tuple, not a dict of attribute names: there is one message for each event.
+    """
+
+    def __init__(
+        self,
+        event: str,
+        timestamp: float,
+        origin: Origin,
+        data: dict[str, bytes],
+        errors: dict[str, str] | None = None,
+    ):
+        self.id = new_message_id()
+        self.event = event
+        self.timestamp = timestamp
+        self.origin = origin
+        self._errors = errors or None
+        self._data: dict[str, Any] = {
+            dialect: each if len(each) <= INLINE_LIMIT else LargeData(each)
+            for dialect, each in data.items()
+        }
+
+    def data(self, dialect: str) -> bytes | None:
+        """The bytes of the data for ``dialect``; None when they could not be made."""
+        found = self._data.get(dialect)
+        return found.data if isinstance(found, LargeData) else found
+
+    def error(self, dialect: str) -> str | None:
+        """Why there are no data for ``dialect``, as a sentence."""
+        return (self._errors or {}).get(dialect)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return (self.id, self.event, self.timestamp, tuple(self.origin), self._data, self._errors)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.id, self.event, self.timestamp, origin, self._data, self._errors = state
+        self.origin = Origin(*origin)
+
+
+def current_pid_and_host() -> tuple[int, str]:
+    """The process id and the host name of this process."""
+    return os.getpid(), os.uname().nodename

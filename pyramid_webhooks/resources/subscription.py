@@ -1,0 +1,181 @@
+"""A subscription: which events go to which URL, on whose behalf."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from persistent import Persistent
+from pyramid.authorization import Allow
+from zope.dottedname.resolve import resolve
+from zope.interface import implementer
+
+from pyramid_webhooks.events import dotted_name
+from pyramid_webhooks.interfaces import IApplicability, ISubscription
+from pyramid_webhooks.registries import find_registry
+from pyramid_webhooks.resources.arguments import Wanted
+from pyramid_webhooks.resources.attempts import AttemptLog, Attempts
+from pyramid_webhooks.resources.message import utc
+
+VIEW = 'webhooks.view'
+ADD = 'webhooks.add'
+EDIT = 'webhooks.edit'
+DELETE = 'webhooks.delete'
+RETRY = 'webhooks.retry'
+ADMIN = 'webhooks.admin'
+#: What the owner of a subscription may do with it.
+OWNER_GRANTS = (VIEW, EDIT, DELETE, RETRY)
+
+
+class SubscriptionBehaviour:
+    """What subscriptions of every kind can do, whatever keeps their values."""
+
+    kind: str
+    id: str
+    to: str
+    wanted: Wanted
+    owner: str | None
+    log: AttemptLog | None
+
+    def __repr__(self) -> str:
+        state = 'active' if self.active else 'inactive'
+        return f'<{type(self).__name__} {self.id} to {self.to!r} ({state})>'
+
+    @property
+    def events(self) -> tuple[str, ...] | None:
+        """Names of event types and patterns, or None when it has ``for_`` and ``when``."""
+        return self.wanted.events
+
+    @property
+    def for_name(self) -> str | None:
+        """Dotted name of ``for_``."""
+        return self.wanted.for_
+
+    @property
+    def when_name(self) -> str | None:
+        """Dotted name of ``when``."""
+        return self.wanted.when
+
+    @property
+    def for_(self) -> Any:
+        """Class or interface of the objects wanted.
+
+        :raises ImportError: when nothing has the stored dotted name any more.
+        """
+        return None if self.wanted.for_ is None else resolve(self.wanted.for_)
+
+    @property
+    def when(self) -> Any:
+        """Interface of the events wanted.
+
+        :raises ImportError: when nothing has the stored dotted name any more.
+        """
+        return None if self.wanted.when is None else resolve(self.wanted.when)
+
+    @property
+    def attempts(self) -> Attempts:
+        """Mapping id -> attempt, oldest first, pending ones included."""
+        return Attempts(self)
+
+    def is_applicable(self, obj: Any, request: Any = None) -> bool:
+        """Whether the owner has the permission on ``obj`` now; True where there is no owner."""
+        if self.owner is None:
+            return True
+        registry = request.registry if request is not None else find_registry(obj)
+        if registry is None:
+            registry = find_registry(self)
+        judge = None if registry is None else registry.queryUtility(IApplicability)
+        return judge is not None and judge.is_applicable(self, obj, request)
+
+    @property
+    def __acl__(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """What the owner may do; for everyone else the lineage decides."""
+        return [] if self.owner is None else [(Allow, self.owner, OWNER_GRANTS)]
+
+
+@implementer(ISubscription)
+class Subscription(SubscriptionBehaviour, Persistent):
+    """A subscription that is kept in the tree. Managers make it."""
+
+    def __init__(
+        self,
+        id: str,
+        to: str,
+        wanted: Wanted,
+        *,
+        owner: str | None,
+        permission: str | None,
+        dialect: str | None,
+        secret: str | None,
+        headers: dict[str, str],
+        description: str,
+        kind: str = 'dynamic',
+    ):
+        self.id = self.__name__ = id
+        self.__parent__: Any = None
+        self.kind = kind
+        self.to = to
+        self._wanted = tuple(wanted)
+        self.owner = owner
+        self.permission = permission
+        self.dialect = dialect
+        self._secrets: tuple[tuple[str, float | None], ...] = ()
+        if secret is not None:
+            self._secrets = ((secret, None),)
+        self.headers = headers
+        self.description = description
+        self._active = False
+        self.status_message: str | None = None
+        self._created = self._modified = time.time()
+        self.removed = False
+        self.log = AttemptLog()
+
+    @property
+    def wanted(self) -> Wanted:  # type: ignore[override]
+        """Which events it is for."""
+        return Wanted._make(self._wanted)
+
+    @wanted.setter
+    def wanted(self, wanted: Wanted) -> None:
+        self._wanted = tuple(wanted)
+
+    @property
+    def active(self) -> bool:
+        """Whether it gets anything; changed through the manager."""
+        return self._active
+
+    @active.setter
+    def active(self, value: bool) -> None:
+        raise AttributeError(
+            "A subscription is activated and deactivated by its manager: use "
+            "manager.activate(subscription) or manager.deactivate(subscription, message)."
+        )
+
+    @property
+    def created(self) -> Any:
+        """Aware datetime, UTC."""
+        return utc(self._created)
+
+    @property
+    def modified(self) -> Any:
+        """Aware datetime, UTC."""
+        return utc(self._modified)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The signing secrets in force, newest first."""
+        now = time.time()
+        return tuple(
+            secret for secret, ends in self._secrets if ends is None or ends > now
+        )
+
+    @property
+    def recipient(self) -> Any:
+        """The persistent object by which the outbox knows it."""
+        return self
+
+    def touch(self) -> None:
+        """Note that it was modified now."""
+        self._modified = time.time()
+
+
