@@ -6,9 +6,10 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-#: Most headers, and longest line of a head in bytes.
+#: Most headers, longest line of a head, and longest head altogether, the last two in bytes.
 MAX_HEADERS = 100
 MAX_LINE = 8192
+MAX_HEAD = 65536
 
 _MAX_INTERIM = 16
 _MAX_CHUNK_LINE = 1024
@@ -97,9 +98,13 @@ class AnswerReader:
 
     def _read_headers(self) -> tuple[tuple[str, str], ...]:
         headers: list[tuple[str, str]] = []
+        left = MAX_HEAD
         while line := self._read_line(MAX_LINE):
-            if len(headers) == MAX_HEADERS:
-                raise MalformedAnswer(f'it has more than {MAX_HEADERS} headers')
+            left -= len(line)
+            if len(headers) == MAX_HEADERS or left < 0:
+                raise MalformedAnswer(
+                    f'it has more than {MAX_HEADERS} headers or {MAX_HEAD} bytes of them'
+                )
             name, colon, value = line.decode('latin-1').partition(':')
             if line[:1] in b' \t' or not colon or not name.strip():
                 raise MalformedAnswer(f'it has the header line {_shown(line)}')

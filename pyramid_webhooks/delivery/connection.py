@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import socket
 import ssl
 import time
@@ -10,7 +11,7 @@ import urllib.parse
 from typing import Any
 
 from ..interfaces import DestinationRefused, IDestinationPolicy
-from .answer import Answer, AnswerReader
+from .answer import Answer, AnswerReader, MalformedAnswer
 from .link import Link, TlsLink
 from .resolver import Candidate, Resolver
 from .target import Target
@@ -61,7 +62,7 @@ class Connection:
                 raise StaleConnection(str(error)) from error
             raise (broken or error) from None
         self._was_used = True
-        return answer
+        return answer if broken is None else dataclasses.replace(answer, reusable=False)
 
     def is_quiet(self) -> bool:
         """Tell whether an idle connection is still open."""
@@ -149,7 +150,13 @@ class _Proxy:
         """Return a socket that leads to the candidate, through the proxy."""
         address, port = candidate[1][:2]
         place = f'[{address}]:{port}' if ':' in address else f'{address}:{port}'
-        sock = _connect_to_first(resolver.candidates(self._host, self._port, deadline), deadline)
+        try:
+            ways = resolver.candidates(self._host, self._port, deadline)
+            sock = _connect_to_first(ways, deadline)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise ProxyRefused(f'it cannot be reached, {error.strerror or error}') from error
         try:
             link = Link(sock, deadline)
             head = f'CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n'.encode('ascii')
@@ -157,7 +164,10 @@ class _Proxy:
             # The answer is read byte by byte, as what follows it belongs to the target.
             answer = AnswerReader(lambda: link.receive(1)).read('CONNECT', 0)
             if not 200 <= answer.status < 300:
-                raise ProxyRefused(f'the proxy answered {answer.status} {answer.reason}')
+                raise ProxyRefused(f'it answered {answer.status} {answer.reason}'.rstrip())
+        except (ConnectionError, MalformedAnswer) as error:
+            sock.close()
+            raise ProxyRefused(f'it gave no valid answer, {error}') from error
         except BaseException:
             sock.close()
             raise

@@ -38,8 +38,8 @@ def request_head(
 ) -> bytes:
     """Return the request line and the headers, up to and including the empty line.
 
-    ``Host``, ``Content-Length`` and ``Accept-Encoding`` are the transport's; a wish to keep
-    the connection alive is granted without a header.
+    ``Host``, ``Content-Length`` and ``Accept-Encoding`` are the transport's, and so is how long
+    a connection is kept: a ``Connection`` header is left out.
 
     :param length: of the body, in bytes
     :raises UnsendableRequest: when the method or a header cannot be sent; it names it

@@ -84,7 +84,8 @@ class WebhookAdapter(requests.adapters.BaseAdapter):
         :param stream: has no effect; the content is always read
         :param timeout: seconds for the whole exchange, or (for connecting, for the whole);
             what is None is the adapter's own
-        :param verify: certificates are always verified, so only True will do
+        :param verify: certificates are always verified, so False will not do; a path has no
+            effect, the adapter's own ``ca_bundle`` is used
         :param cert: client certificates are not supported, so only None will do
         :param proxies: has no effect; the adapter's own proxy is used
         :raises DestinationRefused: when the policy does not allow the URL or the address
@@ -92,7 +93,7 @@ class WebhookAdapter(requests.adapters.BaseAdapter):
         :raises requests.exceptions.RequestException: when there was no complete answer
         """
         started = time.monotonic()
-        if verify is not True or cert is not None:
+        if not verify or cert is not None:
             raise ValueError(
                 'Webhooks are sent with verified certificates and without client certificates; '
                 'name other authorities to trust with ca_bundle.'
