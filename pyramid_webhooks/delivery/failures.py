@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 
@@ -14,6 +15,7 @@ from .request_head import UnsendableRequest
 
 _TIMEOUTS = (TimeoutError, requests.exceptions.Timeout)
 _MALFORMED = (
+    http.client.HTTPException,
     requests.exceptions.ContentDecodingError,
     requests.exceptions.ChunkedEncodingError,
 )
@@ -36,6 +38,8 @@ def explain(
     for cause in errors:
         if isinstance(cause, DestinationRefused | UnsendableRequest):
             return str(cause)
+        if isinstance(cause, ProxyRefused):
+            return f'The proxy gave no way to {place}: {cause}.'
         if getattr(cause, 'is_explained', False):
             return str(cause)
     for cause in errors:
@@ -77,8 +81,15 @@ def describe(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror and error.errno is not None:
         text = error.strerror
     else:
-        text = ' '.join(str(error).split())
+        text = _text(error)
     return f'{name}: {text[:500]}' if text else name
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return ' '.join(str(error).split())
+    except Exception as another:
+        return f'its text cannot be had, for a {type(another).__name__}'
 
 
 def _sentence(error: BaseException, place: str) -> str | None:
@@ -86,21 +97,19 @@ def _sentence(error: BaseException, place: str) -> str | None:
         return 'A header of the request cannot be sent.'
     if isinstance(error, MalformedAnswer):
         return f'What {place} answered is not valid HTTP: {error}.'
-    if isinstance(error, NoAnswer):
+    if isinstance(error, NoAnswer | http.client.RemoteDisconnected):
         return f'{place} closed the connection without an answer.'
     if isinstance(error, IncompleteAnswer):
         return f'The answer of {place} is incomplete: {error}.'
-    if isinstance(error, ProxyRefused):
-        return f'The proxy gave no way to {place}: {error}.'
     if isinstance(error, socket.gaierror):
         host = place.rpartition(':')[0]
         return f'The host name "{host}" could not be resolved: {error.strerror or error}.'
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message.rstrip('.')
+        reason = str(getattr(error, 'verify_message', error)).rstrip('.')
         return f'The TLS certificate of {place} was not accepted: {reason}.'
     if isinstance(error, ssl.SSLError):
-        reason = (error.reason or error.strerror or str(error)).replace('_', ' ').lower()
-        return f'TLS with {place} failed: {reason}.'
+        reason = getattr(error, 'reason', None) or error.strerror or _text(error)
+        return f'TLS with {place} failed: {reason.replace("_", " ").lower()}.'
     if isinstance(error, ConnectionRefusedError):
         return f'{place} refused the connection.'
     if isinstance(error, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):

@@ -105,7 +105,7 @@ class ServerTls:
                 self._tls.do_handshake()
             except ssl.SSLWantReadError:
                 send(self._outgoing.read())
-                self._incoming.write(self._connection.recv(65536))
+                self._feed()
             else:
                 send(self._outgoing.read())
                 return
@@ -115,8 +115,14 @@ class ServerTls:
             try:
                 return self._tls.read()
             except ssl.SSLWantReadError:
-                self._incoming.write(self._connection.recv(65536))
+                self._feed()
 
     def encrypted(self, data):
         self._tls.write(data)
         return self._outgoing.read()
+
+    def _feed(self):
+        data = self._connection.recv(65536)
+        if not data:
+            raise ConnectionError('the client has closed')
+        self._incoming.write(data)

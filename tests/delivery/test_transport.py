@@ -14,8 +14,7 @@ from pyramid_webhooks.delivery.request_head import UnsendableRequest
 from pyramid_webhooks.delivery.transport import WebhookAdapter
 from pyramid_webhooks.interfaces import DestinationRefused
 from pyramid_webhooks.testing import Answer, Receiver
-
-LOOPBACK = DestinationPolicy(allow_http=True, allowed_networks=['127.0.0.0/8', '::1/128'])
+from tests.delivery.sending import LOOPBACK, prepared, resolver
 
 
 @pytest.fixture
@@ -41,28 +40,6 @@ def adapters():
 @pytest.fixture
 def adapter(adapters):
     return adapters()
-
-
-def prepared(url, body=b'{}', headers=None, method='POST'):
-    """Fill a request by hand, with no more than the adapter needs."""
-    request = requests.PreparedRequest()
-    request.method, request.url, request.body = method, url, body
-    request.headers = {'Content-Type': 'application/json'} if headers is None else headers
-    return request
-
-
-def resolver(*addresses):
-    """Return a resolver that answers so, and the names it was asked for."""
-    asked = []
-
-    def look_up(host, port, type):
-        asked.append(host)
-        return [
-            (socket.AF_INET6 if ':' in address else socket.AF_INET, type, 6, '', (address, 9))
-            for address in addresses
-        ]
-
-    return look_up, asked
 
 
 def test_a_request_arrives_as_it_was_made_and_nothing_is_added_but_framing(adapter, receiver):

@@ -1,0 +1,104 @@
+import socket
+import threading
+import time
+
+import pytest
+
+from pyramid_webhooks.delivery import resolver as resolver_module
+from pyramid_webhooks.delivery.resolver import Resolver
+
+
+@pytest.fixture
+def stuck():
+    """A look-up that does not end before the test, and how often it was asked."""
+    ending = threading.Event()
+    asked = []
+
+    def look_up(host, port, type):
+        asked.append(host)
+        ending.wait(20)
+        return [(socket.AF_INET, type, 6, '', ('192.0.2.1', port))]
+
+    look_up.asked = asked
+    look_up.ending = ending
+    yield look_up
+    ending.set()
+
+
+def soon(seconds=5):
+    return time.monotonic() + seconds
+
+
+def test_the_system_s_addresses_of_a_name_are_returned_once_each_with_the_port():
+    found = Resolver().candidates('localhost', 8080, soon())
+    assert (socket.AF_INET, ('127.0.0.1', 8080)) in found
+    assert len(set(found)) == len(found)
+
+
+def test_the_port_asked_for_is_kept_whatever_the_look_up_says():
+    def look_up(host, port, type):
+        return [
+            (socket.AF_INET, type, 6, '', ('192.0.2.1', 22)),
+            (socket.AF_INET6, type, 6, '', ('2001:db8::1', 22, 0, 3)),
+            (socket.AF_UNIX, type, 0, '', ('/tmp/socket',)),
+        ]
+
+    assert Resolver(look_up).candidates('example.com', 443, soon()) == [
+        (socket.AF_INET, ('192.0.2.1', 443)),
+        (socket.AF_INET6, ('2001:db8::1', 443, 0, 3)),
+    ]
+
+
+@pytest.mark.parametrize(
+    'error', [socket.gaierror(socket.EAI_NONAME, 'unknown'), UnicodeError('label'), ValueError()]
+)
+def test_a_failed_look_up_is_an_address_error(error):
+    def look_up(host, port, type):
+        raise error
+
+    with pytest.raises(socket.gaierror):
+        Resolver(look_up).candidates('example.com', 443, soon())
+
+
+def test_no_address_is_an_address_error():
+    with pytest.raises(socket.gaierror, match='no addresses'):
+        Resolver(lambda host, port, type: []).candidates('example.com', 443, soon())
+
+
+def test_a_look_up_that_takes_too_long_is_left(stuck):
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        Resolver(stuck).candidates('slow.example', 443, soon(0.1))
+    assert time.monotonic() - started < 5
+
+
+def test_look_ups_of_the_same_name_share_one(stuck):
+    resolver = Resolver(stuck)
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            resolver.candidates('slow.example', 443, soon(0.02))
+    assert stuck.asked == ['slow.example']
+    stuck.ending.set()
+    assert resolver.candidates('slow.example', 443, soon())
+
+
+def test_a_slow_name_does_not_delay_another(stuck):
+    def look_up(host, port, type):
+        if host == 'slow.example':
+            return stuck(host, port, type)
+        return [(socket.AF_INET, type, 6, '', ('192.0.2.2', port))]
+
+    resolver = Resolver(look_up)
+    with pytest.raises(TimeoutError):
+        resolver.candidates('slow.example', 443, soon(0.02))
+    assert resolver.candidates('fast.example', 443, soon())
+
+
+def test_look_ups_under_way_are_bounded(stuck, monkeypatch):
+    monkeypatch.setattr(resolver_module, 'MAX_LOOKUPS', 3)
+    resolver = Resolver(stuck)
+    for number in range(3):
+        with pytest.raises(TimeoutError):
+            resolver.candidates(f'{number}.example', 443, soon(0.01))
+    with pytest.raises(socket.gaierror, match='3 other look-ups are under way'):
+        resolver.candidates('4.example', 443, soon())
