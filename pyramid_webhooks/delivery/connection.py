@@ -10,11 +10,11 @@ import time
 import urllib.parse
 from typing import Any
 
-from ..interfaces import DestinationRefused, IDestinationPolicy
-from .answer import Answer, AnswerReader, MalformedAnswer
-from .link import Link, TlsLink
-from .resolver import Candidate, Resolver
-from .target import Target
+from pyramid_webhooks.delivery.answer import Answer, AnswerReader, MalformedAnswer
+from pyramid_webhooks.delivery.link import Link, TlsLink
+from pyramid_webhooks.delivery.resolver import Candidate, Resolver
+from pyramid_webhooks.delivery.target import Target
+from pyramid_webhooks.interfaces import DestinationRefused, IDestinationPolicy
 
 #: Scheme, host and port.
 Key = tuple[str, str, int]

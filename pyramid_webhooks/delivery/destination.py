@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from zope.interface import implementer
 
-from ..interfaces import DestinationRefused, IDestinationPolicy
-from .target import parse_target
+from pyramid_webhooks.delivery.target import parse_target
+from pyramid_webhooks.interfaces import DestinationRefused, IDestinationPolicy
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

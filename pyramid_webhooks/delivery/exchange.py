@@ -11,9 +11,9 @@ import requests
 import requests.adapters
 import requests.exceptions
 
-from ..interfaces import DestinationRefused
-from .failures import chain, describe, explain
-from .target import parse_target
+from pyramid_webhooks.delivery.failures import chain, describe, explain
+from pyramid_webhooks.delivery.target import parse_target
+from pyramid_webhooks.interfaces import DestinationRefused
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

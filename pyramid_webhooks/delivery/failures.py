@@ -8,10 +8,10 @@ import ssl
 
 import requests.exceptions
 
-from ..interfaces import DestinationRefused
-from .answer import IncompleteAnswer, MalformedAnswer, NoAnswer
-from .connection import ProxyRefused
-from .request_head import UnsendableRequest
+from pyramid_webhooks.delivery.answer import IncompleteAnswer, MalformedAnswer, NoAnswer
+from pyramid_webhooks.delivery.connection import ProxyRefused
+from pyramid_webhooks.delivery.request_head import UnsendableRequest
+from pyramid_webhooks.interfaces import DestinationRefused
 
 _TIMEOUTS = (TimeoutError, requests.exceptions.Timeout)
 _MALFORMED = (

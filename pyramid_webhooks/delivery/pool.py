@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 
-from .connection import Connection, Key
+from pyramid_webhooks.delivery.connection import Connection, Key
 
 
 class ConnectionPool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import requests.exceptions
 
-from .target import Target
+from pyramid_webhooks.delivery.target import Target
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN_IN_VALUE = re.compile(r'[\x00-\x08\x0a-\x1f\x7f]')

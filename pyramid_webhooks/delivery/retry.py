@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from zope.interface import implementer
 
-from ..interfaces import IRetryPolicy
+from pyramid_webhooks.interfaces import IRetryPolicy
 
 #: Statuses whose ``Retry-After`` is respected, and for how many seconds at most.
 RETRY_AFTER_STATUSES = frozenset((429, 502, 503, 504))

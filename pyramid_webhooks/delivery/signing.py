@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from ..resources.secrets import decode_secret
+from pyramid_webhooks.resources.secrets import decode_secret
 
 
 def signature_headers(

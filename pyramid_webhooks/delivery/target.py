@@ -10,7 +10,7 @@ import urllib.parse
 
 import idna
 
-from ..interfaces import DestinationRefused
+from pyramid_webhooks.interfaces import DestinationRefused
 
 DEFAULT_PORTS = {'http': 80, 'https': 443}
 

@@ -15,15 +15,17 @@ import requests.adapters
 import requests.exceptions
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
+from zope.interface import provider
 
-from ..interfaces import DestinationRefused, IDestinationPolicy
-from .answer import Answer
-from .connection import Connection, Connector, StaleConnection
-from .failures import explain
-from .pool import ConnectionPool
-from .request_head import UnsendableRequest, request_head
-from .resolver import Resolver
-from .target import Target, parse_target
+from pyramid_webhooks.delivery.answer import Answer
+from pyramid_webhooks.delivery.connection import Connection, Connector, StaleConnection
+from pyramid_webhooks.delivery.failures import explain
+from pyramid_webhooks.delivery.pool import ConnectionPool
+from pyramid_webhooks.delivery.request_head import UnsendableRequest, request_head
+from pyramid_webhooks.delivery.resolver import Resolver
+from pyramid_webhooks.delivery.target import Target, parse_target
+from pyramid_webhooks.interfaces import DestinationRefused, IDestinationPolicy, ITransportFactory
+from pyramid_webhooks.settings import Settings
 
 
 class WebhookAdapter(requests.adapters.BaseAdapter):
@@ -200,6 +202,19 @@ class WebhookAdapter(requests.adapters.BaseAdapter):
             own.pool.forget()
             own = self._own = _ProcessState(self._lookup)
         return own
+
+
+@provider(ITransportFactory)
+def make_transport(settings: Settings, policy: IDestinationPolicy) -> WebhookAdapter:
+    """Make the transport that the settings describe."""
+    return WebhookAdapter(
+        policy,
+        connect_timeout=settings.connect_timeout,
+        timeout=settings.timeout,
+        max_response=settings.max_response,
+        ca_bundle=settings.ca_bundle,
+        proxy=settings.proxy,
+    )
 
 
 class _ProcessState:

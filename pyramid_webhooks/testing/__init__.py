@@ -1,6 +1,6 @@
 """What an application's tests need to see its webhooks arrive."""
 
-from .receiver import Receiver
-from .wire import Answer, ReceivedRequest
+from pyramid_webhooks.testing.receiver import Receiver
+from pyramid_webhooks.testing.wire import Answer, ReceivedRequest
 
 __all__ = ['Answer', 'ReceivedRequest', 'Receiver']

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .certificates import make_certificates
-from .wire import Answer, BadRequest, ReceivedRequest, read_request
+from pyramid_webhooks.testing.certificates import make_certificates
+from pyramid_webhooks.testing.wire import Answer, BadRequest, ReceivedRequest, read_request
 
 #: A function that answers: it gets the request and returns an Answer, or just a status.
 Answerer = Callable[[ReceivedRequest], Answer | int | None]

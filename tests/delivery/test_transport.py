@@ -8,11 +8,13 @@ import threading
 
 import pytest
 import requests
+from zope.interface.verify import verifyObject
 
 from pyramid_webhooks.delivery.destination import DestinationPolicy
 from pyramid_webhooks.delivery.request_head import UnsendableRequest
-from pyramid_webhooks.delivery.transport import WebhookAdapter
-from pyramid_webhooks.interfaces import DestinationRefused
+from pyramid_webhooks.delivery.transport import WebhookAdapter, make_transport
+from pyramid_webhooks.interfaces import DestinationRefused, ITransportFactory
+from pyramid_webhooks.settings import parse_settings
 from pyramid_webhooks.testing import Answer, Receiver
 from tests.delivery.sending import LOOPBACK, prepared, resolver
 
@@ -427,3 +429,22 @@ def test_an_answer_during_the_body_is_taken_and_the_connection_not_used_again(ad
         receiver.answer(lambda request: Answer(413, {'Connection': 'close'}))
         response = adapter.send(prepared(receiver.url, b'x' * 1_000_000))
         assert response.status_code == 413
+
+
+def test_the_settings_describe_the_transport(tmp_path):
+    with Receiver(tls=True) as receiver:
+        settings = parse_settings(
+            {
+                'webhooks.timeout': '0.2s',
+                'webhooks.max_response': '10',
+                'webhooks.ca_bundle': receiver.ca_bundle,
+            }
+        )
+        adapter = make_transport(settings, LOOPBACK)
+        assert verifyObject(ITransportFactory, make_transport)
+        receiver.answer(body='x' * 11)
+        assert adapter.send(prepared(receiver.url)).content == b'x' * 10
+        receiver.answer(delay=5)
+        with pytest.raises(requests.ReadTimeout, match='within 0.2 seconds'):
+            adapter.send(prepared(receiver.url))
+        adapter.close()

@@ -84,7 +84,7 @@ with Receiver(tls=True) as receiver:
 
 
 def run(script, *arguments):
-    command = [sys.executable, '-W', 'error', '-c', script, *arguments]
+    command = [sys.executable, '-W', 'error::ResourceWarning', '-c', script, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ''
