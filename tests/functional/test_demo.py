@@ -143,9 +143,9 @@ def test_two_hundred_hired_at_once_are_two_hundred_deliveries(visitor, receiver)
 def test_a_form_that_is_refused_owes_nothing(visitor, receiver):
     visitor.become('pat')
     refused = visitor.post('/NWS/OUN/@@hire', {'name': ' '}, status=400)
-    assert 'The field "name" is empty' in refused.text
+    assert 'The field "name" is empty' in refused.html.text
     refused = visitor.post('/NWS/@@add', {'name': 'oun', 'title': 'Again'}, status=400)
-    assert 'There is a OUN here already' in refused.text
+    assert 'There is a OUN here already' in refused.html.text
     visitor.post('/NWS/OUN/ada-moreno/@@edit', {'name': 'x' * 101}, status=400)
     visitor.become('omar')
     visitor.post('/SEA/GLS/@@hire', {'name': 'Mine'}, status=403)
