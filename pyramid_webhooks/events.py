@@ -187,11 +187,7 @@ class EventCatalogue:
         """
         objects, events = providedBy(obj), providedBy(event)
         cached = self._resolved.get((objects, events))
-        if (
-            cached is not None
-            and cached[0] is objects.__sro__
-            and cached[1] is events.__sro__
-        ):
+        if cached is not None and cached[0] is objects.__sro__ and cached[1] is events.__sro__:
             return cached[2]
         resolution = self._resolve(objects, events)
         if len(self._resolved) >= _CACHE_LIMIT:

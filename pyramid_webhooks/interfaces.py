@@ -298,6 +298,12 @@ class IOwedDeliveries(Interface):
         :param command: ``activated``, ``deactivated`` or ``removed``.
         """
 
+    def resend(attempt):
+        """Owe the message of a resolved attempt again, on a new schedule.
+
+        :returns: plain values of the new pending attempt.
+        """
+
 
 class IDispatcher(Interface):
     """Hears events, and records what they owe to whom in the transaction they happen in."""

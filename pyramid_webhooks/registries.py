@@ -14,12 +14,12 @@ from pyramid.threadlocal import get_current_registry
 
 from pyramid_webhooks.interfaces import ISettings
 
-_registries: weakref.WeakSet[Registry] = weakref.WeakSet()
+_registries: weakref.WeakValueDictionary[int, Registry] = weakref.WeakValueDictionary()
 
 
 def remember_registry(registry: Registry) -> None:
     """Let :func:`find_registry` find ``registry``, for as long as it lives."""
-    _registries.add(registry)
+    _registries[id(registry)] = registry
 
 
 def databases_of(registry: Registry) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def find_registry(obj: Any = None) -> Registry | None:
     connection = connection_of(obj)
     if connection is not None:
         database = connection.db()
-        for candidate in list(_registries):
+        for candidate in list(_registries.values()):
             if any(database is each for each in databases_of(candidate).values()):
                 return candidate
     return None

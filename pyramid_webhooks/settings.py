@@ -169,9 +169,7 @@ TABLE: tuple[Setting, ...] = (
         _positive(_count),
         'HTTP requests open at once to one subscription.',
     ),
-    Setting(
-        'connect_timeout', '5', _positive(parse_duration), 'Longest wait for a connection.'
-    ),
+    Setting('connect_timeout', '5', _positive(parse_duration), 'Longest wait for a connection.'),
     Setting(
         'timeout',
         '15',
@@ -268,9 +266,7 @@ TABLE: tuple[Setting, ...] = (
         parse_size,
         'A larger response is cut to this size and marked as truncated.',
     ),
-    Setting(
-        'secrets_key', '', _optional_text, 'The key that encrypts signing secrets at rest.'
-    ),
+    Setting('secrets_key', '', _optional_text, 'The key that encrypts signing secrets at rest.'),
     Setting(
         'lease',
         '15',

@@ -47,7 +47,6 @@ class Dispatcher:
         self._settings = registry.getUtility(ISettings)
         self._catalogue = registry.getUtility(IEventCatalogue)
         self._applicability = registry.getUtility(IApplicability)
-        self._finder = registry.queryUtility(ISubscriptionFinder, default=find_matching)
         self._global_manager = registry.getUtility(IGlobalManager)
 
     def dispatch(self, event: Any, obj: Any = None) -> None:
@@ -92,12 +91,21 @@ class Dispatcher:
                 f'The event {event_type.name!r} is for {wanted!r}, which {obj!r} is not.'
             )
 
-    def explain(
-        self, obj: Any, event: Any, resolution: Resolution, start: Any = None
-    ) -> Iterator[tuple[Any, str | None]]:
-        """Yield (subscription, None or why it would not get it) of those that match."""
-        for subscription in self._matching(obj, event, resolution, start):
-            yield subscription, self._refusal(subscription, obj, event, resolution, None, {})
+    def is_registered(self, event: Any) -> bool:
+        """Whether an event type is registered for events like ``event``."""
+        return (
+            self._catalogue.resolve(getattr(event, 'object', None), event).event_type is not None
+        )
+
+    def refusal(
+        self, subscription: Any, obj: Any, event: Any, resolution: Resolution
+    ) -> str | None:
+        """Why an active subscription that matches would not get the event, or None."""
+        return self._refusal(subscription, obj, event, resolution, None, {})
+
+    def locate(self, subscription: GlobalSubscription, obj: Any, event: Any) -> Any:
+        """A global subscription with its state, as the object's transaction sees it."""
+        return subscription.located(None, self._connection(obj, event, None))
 
     def _owe(
         self,
@@ -139,19 +147,16 @@ class Dispatcher:
             return
         recipients = list(self._recipients(applicable, connection))
         if recipients:
-            pending.add(
-                self._occurrence(obj, event, resolution, payload, connection, recipients)
-            )
+            pending.add(self._occurrence(obj, event, resolution, payload, connection, recipients))
 
-    def _matching(
-        self, obj: Any, event: Any, resolution: Resolution, start: Any
-    ) -> Iterable[Any]:
+    def _matching(self, obj: Any, event: Any, resolution: Resolution, start: Any) -> Iterable[Any]:
         request = current_request(self._registry)
         context = getattr(request, 'context', None)
         if start is None:
             start = where_it_stood(obj, event)
         managers = managers_for(start, context, self._global_manager, self._registry)
-        return self._finder(Search(obj, event, resolution.keys, managers, request))
+        finder = self._registry.queryUtility(ISubscriptionFinder, default=find_matching)
+        return finder(Search(obj, event, resolution.keys, managers, request))
 
     def _refusal(
         self,

@@ -1,0 +1,94 @@
+"""Outgoing webhooks for Pyramid applications whose resources live in a ZODB tree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.events import ApplicationCreated, NewRequest
+
+from pyramid_webhooks.directives import (
+    DEFAULTS_ORDER,
+    DIRECTIVES,
+    TRAVERSERS_ORDER,
+)
+from pyramid_webhooks.emit.api import RequestWebhooks, explain_event
+from pyramid_webhooks.emit.bridge import install_bridge
+from pyramid_webhooks.events import EventCatalogue
+from pyramid_webhooks.interfaces import (
+    DestinationRefused,
+    IDeliveryEngine,
+    IEventCatalogue,
+    IGlobalManager,
+    InvalidArgument,
+    UnknownEventType,
+)
+from pyramid_webhooks.registries import remember_registry
+from pyramid_webhooks.resources.finding import find_managers, manager_of
+from pyramid_webhooks.resources.globals import GlobalManager
+from pyramid_webhooks.resources.subscribing import subscribe, unsubscribe_owner
+from pyramid_webhooks.settings import parse_settings
+from pyramid_webhooks.startup import register_defaults, register_settings, start, wake_after_fork
+
+__all__ = [
+    'DestinationRefused',
+    'InvalidArgument',
+    'UnknownEventType',
+    'explain_event',
+    'find_managers',
+    'includeme',
+    'manager_of',
+    'stop_delivery',
+    'subscribe',
+    'unsubscribe_owner',
+]
+
+_SETTINGS_ORDER = -100
+
+
+def includeme(config: Configurator) -> None:
+    """Add the directives, ``request.webhooks``, the REST services, and what is behind them.
+
+    :raises pyramid.exceptions.ConfigurationError: for a setting that can't be used.
+    """
+    registry = config.registry
+    for directive in DIRECTIVES:
+        config.add_directive(directive.__name__, directive)
+    registry.registerUtility(EventCatalogue(), IEventCatalogue)
+    registry.registerUtility(GlobalManager(), IGlobalManager)
+    remember_registry(registry)
+    settings = parse_settings(registry.settings)
+
+    def final_settings() -> None:
+        register_settings(config, parse_settings(registry.settings))
+
+    config.action('webhook settings', final_settings, order=_SETTINGS_ORDER)
+    config.action('webhook defaults', register_defaults, (config,), order=DEFAULTS_ORDER)
+    for name in settings.subscriptions:
+        _add_from_settings(config, name, settings.subscription_settings[name])
+    config.add_request_method(RequestWebhooks, 'webhooks', reify=True)
+    config.add_subscriber(start, ApplicationCreated)
+    config.add_subscriber(wake_after_fork, NewRequest)
+    if settings.zope_event:
+        install_bridge()
+
+
+def _add_from_settings(config: Configurator, name: str, options: Any) -> None:
+    keywords = {key: value for key, value in options.items() if str(value).strip()}
+    keywords['for_'] = keywords.pop('for', None)
+    headers = keywords.pop('headers', None)
+    if isinstance(headers, str):
+        lines = [line for line in headers.splitlines() if line.strip()]
+        pairs = [line.partition(':')[::2] for line in lines]
+        headers = {key.strip(): value.strip() for key, value in pairs}
+    config.add_webhook_subscription(name=name, headers=headers, **keywords)
+
+
+def stop_delivery(registry: Any, timeout: float | None = None) -> None:
+    """Stop sending: what is in flight finishes and is recorded, the rest stays owed.
+
+    :param timeout: seconds to wait for open requests; by default the setting ``timeout``.
+    """
+    engine = registry.queryUtility(IDeliveryEngine)
+    if engine is not None:
+        engine.stop(timeout)

@@ -1,0 +1,74 @@
+"""The engine's transactions: a connection is held only within one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import transaction
+from pyramid.registry import Registry
+
+from pyramid_webhooks.outbox.root import Outbox, outbox_of
+from pyramid_webhooks.registries import databases_of
+
+
+class Session:
+    """One transaction over all databases of the application.
+
+    :ivar connection: to the primary database.
+    :ivar outboxes: by database name; without those databases that have none yet.
+    """
+
+    def __init__(self, connection: Any, manager: Any):
+        self.connection = connection
+        self._manager = manager
+        names = connection.db().databases
+        found = ((name, outbox_of(connection.get_connection(name))) for name in names)
+        self.outboxes: dict[str, Outbox] = {
+            name: outbox for name, outbox in found if outbox is not None
+        }
+
+    @property
+    def primary(self) -> Outbox:
+        """The outbox of the primary database, which also has the table of owners."""
+        return self.outboxes[self.connection.db().database_name]
+
+    def get(self, home: str, oid: bytes) -> Any:
+        """The object ``oid`` of the database ``home``."""
+        return self.connection.get_connection(home).get(oid)
+
+    def commit(self, note: str) -> None:
+        """Commit what was done so far."""
+        self._manager.get().note(note)
+        self._manager.commit()
+
+    def abort(self) -> None:
+        """Undo what was done since the last commit, and see what others have done."""
+        self._manager.abort()
+
+
+class Database:
+    """Where the engine gets its connections."""
+
+    def __init__(self, registry: Registry):
+        self._db = databases_of(registry)['']
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open a connection for one or a few transactions in a row."""
+        manager = transaction.TransactionManager()
+        connection = self._db.open(transaction_manager=manager)
+        try:
+            yield Session(connection, manager)
+        finally:
+            manager.abort()
+            connection.close()
+
+    def last_transaction(self) -> bytes:
+        """Id of the last transaction known here; it changes with every commit anywhere."""
+        return b''.join(db.lastTransaction() for _, db in sorted(self._db.databases.items()))
+
+    def is_closed(self) -> bool:
+        """Whether the application has closed it."""
+        return 'storage' not in vars(self._db)

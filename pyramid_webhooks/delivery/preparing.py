@@ -1,0 +1,119 @@
+"""Preparing a job: reading everything that is needed to send it out of the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.registry import Registry
+from ZODB.POSException import POSKeyError
+
+from pyramid_webhooks.delivery.jobs import Job, Outgoing, Prepared
+from pyramid_webhooks.interfaces import IGlobalManager
+from pyramid_webhooks.outbox.schedule import Recipient
+from pyramid_webhooks.resources.globals import GlobalRecord
+from pyramid_webhooks.settings import Settings
+
+#: What became of a recipient.
+GONE, INACTIVE, ACTIVE = 'gone', 'inactive', 'active'
+
+
+class Recipients:
+    """Recipients of deliveries, as the database has them in one transaction."""
+
+    def __init__(self, registry: Registry, settings: Settings, connection: Any):
+        self._global_manager = registry.getUtility(IGlobalManager)
+        self._settings = settings
+        self._connection = connection
+        self._found: dict[Recipient, tuple[str, Any]] = {}
+
+    def find(self, recipient: Recipient) -> tuple[str, Any]:
+        """Return its state, and the persistent object (None when it is gone)."""
+        found = self._found.get(recipient)
+        if found is None:
+            found = self._found[recipient] = self._load(recipient)
+        return found
+
+    def _load(self, recipient: Recipient) -> tuple[str, Any]:
+        database, oid = recipient
+        if database not in self._connection.db().databases:
+            return GONE, None
+        try:
+            obj = self._connection.get_connection(database).get(oid)
+            if obj.removed:
+                return GONE, None
+        except POSKeyError:
+            return GONE, None
+        if isinstance(obj, GlobalRecord):
+            if self._definition(obj) is None:
+                return GONE, None
+        elif not is_attached(obj):
+            return GONE, None
+        return (ACTIVE if obj.active else INACTIVE), obj
+
+    def definition(self, obj: Any) -> Any:
+        """The subscription itself, of which ``obj`` is what the outbox knows."""
+        return self._definition(obj) if isinstance(obj, GlobalRecord) else obj
+
+    def locate(self, obj: Any) -> Any:
+        """The subscription itself, with its state and history."""
+        if not isinstance(obj, GlobalRecord):
+            return obj
+        return self._definition(obj).located(self._global_manager, self._connection)
+
+    def _definition(self, record: GlobalRecord) -> Any:
+        subscription = self._global_manager.get(record.id)
+        if subscription is None or subscription.fingerprint != record.fingerprint:
+            return None
+        return subscription
+
+    def prepare(self, job: Job, message: Any) -> bool:
+        """Set ``job.prepared``; False when its recipient is not there or not active."""
+        state, obj = self.find(job.recipient)
+        if state != ACTIVE:
+            return False
+        subscription = self.definition(obj)
+        dialect = subscription.dialect
+        if dialect is None:
+            dialect = self._settings.dialect
+        data = message.data(dialect)
+        problem = None
+        if data is None:
+            problem = message.error(dialect) or (
+                f'The event was stored before the subscription had the dialect {dialect!r}.'
+            )
+        job.prepared = Prepared(
+            Outgoing(
+                message.id,
+                message.event,
+                message.timestamp,
+                subscription.to,
+                subscription.id,
+                data or b'',
+            ),
+            dialect,
+            subscription.headers,
+            subscription.secrets,
+            problem,
+        )
+        return True
+
+
+def is_attached(subscription: Any) -> bool:
+    """Whether each ancestor of a subscription still holds its child, as far as can be told."""
+    child = subscription.__parent__
+    folder = getattr(child, '__parent__', None)
+    while folder is not None and child is not None:
+        parent = getattr(folder, '__parent__', None)
+        if parent is None:
+            return True
+        name = getattr(folder, '__name__', None)
+        if not name or not hasattr(type(parent), '__getitem__'):
+            return True
+        try:
+            held = parent[name]
+        except KeyError:
+            return False
+        if getattr(held, '_p_oid', None) != getattr(folder, '_p_oid', None):
+            return False
+        child, folder = folder, parent
+    return True

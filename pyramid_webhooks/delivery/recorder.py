@@ -1,0 +1,144 @@
+"""Recording results: many in one transaction, and what follows from each in the same one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pyramid_webhooks.delivery.jobs import Job
+from pyramid_webhooks.delivery.preparing import ACTIVE, GONE, Recipients
+from pyramid_webhooks.interfaces import IRetryPolicy
+from pyramid_webhooks.outbox.root import Outbox, partition_of
+from pyramid_webhooks.outbox.schedule import Item, Recipient
+from pyramid_webhooks.resources.attempts import AttemptRecord, ResponseRecord
+from pyramid_webhooks.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class Recorded(NamedTuple):
+    """What was recorded for one job, for those who listen to events about it."""
+
+    recipient: Recipient
+    record: AttemptRecord
+    message: bytes
+    home: str
+    exhausted: bool
+
+
+class Recorder:
+    """Writes results to the history of the subscriptions, and takes them out of the outbox."""
+
+    def __init__(self, settings: Settings, policy: IRetryPolicy):
+        self._settings = settings
+        self._policy = policy
+
+    def record(
+        self, jobs: Iterable[Job], outboxes: dict[str, Outbox], recipients: Recipients
+    ) -> list[Recorded]:
+        """Record ``jobs`` in the current transaction, which the caller fences and commits."""
+        recorded: list[Recorded] = []
+        by_recipient: dict[Recipient, list[Job]] = {}
+        taken: dict[tuple[str, bytes, bytes], list[bytes]] = {}
+        for job in jobs:
+            by_recipient.setdefault(job.recipient, []).append(job)
+            if job.entry is not None:
+                key = (job.home, job.segment, job.entry)
+                taken.setdefault(key, []).append(job.recipient[1])
+            else:
+                schedule = outboxes[job.home].schedule_of(job.recipient)
+                schedule.remove(job.recipient, job.queue_key)
+        for (home, segment, entry), oids in taken.items():
+            outboxes[home]._p_jar.get(segment).take(entry, oids)
+        for recipient, of_one in by_recipient.items():
+            recorded += self._record_recipient(recipient, of_one, outboxes, recipients)
+        return recorded
+
+    def _record_recipient(
+        self,
+        recipient: Recipient,
+        jobs: list[Job],
+        outboxes: dict[str, Outbox],
+        recipients: Recipients,
+    ) -> list[Recorded]:
+        state, obj = recipients.find(recipient)
+        if state == GONE:
+            logger.info(
+                'The results of %d deliveries are not kept: the subscription was removed.',
+                len(jobs),
+            )
+            return []
+        jobs = sorted(jobs, key=lambda job: job.resolved_at)
+        recorded = []
+        for job in jobs:
+            message = outboxes[job.home]._p_jar.get(job.message)
+            record = self._attempt(job, message)
+            exhausted = False
+            if not record.succeeded:
+                exhausted = not self._reschedule(job, message, outboxes[job.home], state)
+                if exhausted:
+                    obj.log.give_up(
+                        message, record.text, record.resolved_at, self._settings.exhausted_limit
+                    )
+            recorded.append(Recorded(recipient, record, job.message, job.home, exhausted))
+        obj.log.append([each.record for each in recorded], self._settings.attempt_limit)
+        return recorded
+
+    def _reschedule(self, job: Job, message: Any, outbox: Outbox, state: str) -> bool:
+        outcome = job.outcome
+        if outcome.permanent:
+            return False
+        delay = self._policy.next_delay(job.tries + 1, outcome.status, outcome.headers)
+        if delay is None:
+            return False
+        schedule = outbox.schedule_of(job.recipient)
+        order = message._p_serial + job.message + job.number.to_bytes(4, 'big')
+        schedule.put(
+            job.recipient,
+            (job.resolved_at + delay, order),
+            Item(message, job.number + 1, job.tries + 1, job.resolved_at),
+        )
+        if state != ACTIVE:
+            schedule.hold(job.recipient)
+        return True
+
+    @staticmethod
+    def _attempt(job: Job, message: Any) -> AttemptRecord:
+        outcome, sent = job.outcome, job.sent
+        response = None
+        if outcome.status is not None:
+            response = tuple(
+                ResponseRecord(
+                    outcome.status,
+                    outcome.reason,
+                    outcome.headers,
+                    outcome.content,
+                    outcome.truncated,
+                    round(outcome.elapsed, 6),
+                )
+            )
+        return AttemptRecord(
+            message,
+            job.number,
+            outcome.succeeded,
+            job.created,
+            job.due,
+            job.resolved_at,
+            outcome.message,
+            job.prepared.dialect,
+            sent.method if sent else '',
+            sent.url if sent else '',
+            sent.headers if sent else (),
+            sent.body if sent else None,
+            response,
+            outcome.exceptions,
+        )
+
+
+def partitions_of(jobs: Iterable[Job]) -> dict[str, set[int]]:
+    """The numbers of the partitions of ``jobs``, by the database that owes them."""
+    numbers: dict[str, set[int]] = {}
+    for job in jobs:
+        numbers.setdefault(job.home, set()).add(partition_of(job.recipient))
+    return numbers

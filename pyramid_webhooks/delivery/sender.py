@@ -1,0 +1,150 @@
+"""Sending: from a prepared job to its outcome, outside of any transaction."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from requests.structures import CaseInsensitiveDict
+
+from pyramid_webhooks.delivery.exchange import Outcome, perform
+from pyramid_webhooks.delivery.failures import describe
+from pyramid_webhooks.delivery.jobs import Job, Prepared, Sent
+from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.signing import signature_headers
+from pyramid_webhooks.interfaces import IWebhookDialect
+from pyramid_webhooks.settings import Settings
+
+logger = logging.getLogger(__name__)
+USER_AGENT = 'pyramid_webhooks'
+_IDLE_SECONDS = 30.0
+
+
+class Sender:
+    """Makes requests of jobs, and outcomes of requests; it never raises."""
+
+    def __init__(self, registry: Any, settings: Settings, adapter: Any):
+        self._registry = registry
+        self._settings = settings
+        self._adapter = adapter
+
+    def send(self, job: Job) -> None:
+        """Send ``job``, and set its ``outcome``, ``sent`` and ``resolved_at``."""
+        try:
+            prepared = job.prepared
+            if prepared.problem is not None:
+                job.outcome = refusal(prepared.problem)
+            else:
+                self._send(job, prepared)
+        except Exception as error:
+            logger.exception('The message %s could not be sent.', job.prepared.outgoing.id)
+            job.outcome = refusal(f'The request could not be made: {describe(error)}.', error)
+        job.resolved_at = time.time()
+
+    def _send(self, job: Job, prepared: Prepared) -> None:
+        try:
+            request, body = self._request(prepared)
+        except Exception as error:
+            job.outcome = refusal(f'The request could not be made: {describe(error)}.', error)
+            return
+        outgoing = prepared.outgoing
+        kept = None if body == outgoing.data else body
+        headers = tuple((_text(name), _text(value)) for name, value in request.headers.items())
+        limit = self._settings.max_payload
+        if len(body) > limit:
+            # The body is not kept: the log of attempts is no place for what is too large to send.
+            job.sent = Sent(request.method, request.url, headers, b'' if kept else None)
+            job.outcome = refusal(
+                f'The payload has {len(body)} bytes; more than {limit} (webhooks.max_payload) '
+                f'are not sent.'
+            )
+            return
+        job.sent = Sent(request.method, request.url, headers, kept)
+        settings = self._settings
+        job.outcome = perform(self._adapter, request, settings.timeout, settings.max_response)
+
+    def _request(self, prepared: Prepared) -> tuple[requests.PreparedRequest, bytes]:
+        outgoing = prepared.outgoing
+        dialect = self._registry.queryUtility(IWebhookDialect, name=prepared.dialect)
+        if dialect is None:
+            raise LookupError(f'there is no dialect {prepared.dialect!r} any more')
+        body = dialect.body(outgoing)
+        if not isinstance(body, bytes):
+            raise TypeError(f'the dialect {prepared.dialect!r} made no bytes of the body')
+        request = dialect.prepare(outgoing, body)
+        if request is None:
+            request = requests.PreparedRequest()
+            request.method = dialect.method
+            request.url = outgoing.target
+            request.headers = CaseInsensitiveDict()
+            request.body = body
+            request.headers['Content-Type'] = dialect.content_type
+            request.headers.update(dialect.headers(outgoing))
+        else:
+            body = request.body or b''
+            body = body.encode() if isinstance(body, str) else body
+        request.headers.setdefault('User-Agent', USER_AGENT)
+        request.headers.update(prepared.headers)
+        request.headers.update(
+            signature_headers(outgoing.id, int(time.time()), body, prepared.secrets)
+        )
+        return request, body
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode('latin-1') if isinstance(value, bytes) else str(value)
+
+
+def refusal(message: str, error: Exception | None = None) -> Outcome:
+    """The outcome of what can never be sent."""
+    exceptions = () if error is None else (describe(error),)
+    return Outcome(status=None, message=message, exceptions=exceptions, permanent=True)
+
+
+class SenderThreads:
+    """A few threads (or greenlets, where threading is patched) that send, started as needed.
+
+    :param finished: told after each job.
+    """
+
+    def __init__(self, lanes: Lanes, sender: Sender, limit: int, finished: Callable[[], None]):
+        self._lanes = lanes
+        self._sender = sender
+        self._limit = limit
+        self._finished = finished
+        self._lock = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+
+    def want(self, count: int) -> None:
+        """Have ``count`` more threads, up to the limit."""
+        with self._lock:
+            for _ in range(min(count, self._limit - len(self._threads))):
+                thread = threading.Thread(
+                    target=self._run, name='pyramid_webhooks-sender', daemon=True
+                )
+                self._threads.add(thread)
+                thread.start()
+
+    def join(self, timeout: float) -> bool:
+        """Wait until all threads have ended; whether they have."""
+        deadline = time.monotonic() + timeout
+        for thread in list(self._threads):
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._threads
+
+    def _run(self) -> None:
+        try:
+            while True:
+                job = self._lanes.take(_IDLE_SECONDS)
+                if job is None:
+                    return
+                self._sender.send(job)
+                self._lanes.finish(job)
+                self._finished()
+        finally:
+            with self._lock:
+                self._threads.discard(threading.current_thread())

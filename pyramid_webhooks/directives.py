@@ -1,0 +1,311 @@
+"""The directives: ``config.add_webhook_*`` and ``config.set_webhook_*``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationError
+from zope.interface import Interface, providedBy
+from zope.interface.interface import InterfaceClass
+from zope.interface.interfaces import IObjectEvent
+
+from pyramid_webhooks.events import EventType, dotted_name, specification
+from pyramid_webhooks.interfaces import (
+    IDestinationPolicy,
+    IDispatcher,
+    IEventCatalogue,
+    IGlobalManager,
+    InvalidArgument,
+    IPrincipalsResolver,
+    IRetryPolicy,
+    ISubscriptionFactory,
+    ISubscriptionFinder,
+    ITransportFactory,
+    IWebhookDialect,
+    IWebhookPayload,
+)
+from pyramid_webhooks.resources.arguments import (
+    check_dialect,
+    check_headers,
+    check_permission,
+    check_signing_secret,
+    check_target,
+    check_text,
+    check_wanted,
+)
+from pyramid_webhooks.resources.globals import GlobalSubscription, digest_id
+
+#: Orders of actions: what others may replace comes first, what builds on it later.
+DEFAULTS_ORDER = 100
+SUBSCRIPTIONS_ORDER = 200
+TRAVERSERS_ORDER = 1000
+
+
+def add_webhook_event(
+    config: Configurator,
+    name: str,
+    for_: Any = None,
+    when: Any = None,
+    *,
+    owner_of: Callable[[Any], Any] | None = None,
+    schema: Mapping[str, Any] | None = None,
+    description: str = '',
+    example: Any = None,
+) -> None:
+    """Add an event type to the catalogue.
+
+    :param name: ``noun.verb``.
+    :param for_: class or interface of the objects, or its dotted name; None carries any payload.
+    :param when: interface of the events, or its dotted name; None: it is fired by name only.
+    :param owner_of: callable (object) -> the only owner whose subscriptions may get it.
+    :param schema: JSON schema of the payload.
+    :param example: an example payload.
+    :raises ConfigurationError: for a bad name, or what is no type or interface. A second event
+        type of the same name, or for the same pair, is a conflict.
+    """
+    for_, when = config.maybe_dotted(for_), config.maybe_dotted(when)
+    owner_of = config.maybe_dotted(owner_of)
+    if for_ is not None and not isinstance(for_, (type, InterfaceClass)):
+        raise ConfigurationError(
+            f'The event {name!r} is for {for_!r}, which is neither a class nor an interface.'
+        )
+    if when is not None and not isinstance(when, InterfaceClass):
+        raise ConfigurationError(
+            f'The event {name!r} has when={when!r}, which is not an interface.'
+        )
+    event_type = EventType(name, for_, when, owner_of, schema, description, example)
+    registry = config.registry
+
+    def register() -> None:
+        try:
+            registry.getUtility(IEventCatalogue).add(event_type)
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(str(error)) from None
+
+    def listen() -> None:
+        if when is not None and not specification(when).isOrExtends(IObjectEvent):
+            dispatcher = registry.getUtility(IDispatcher)
+            registry.registerHandler(dispatcher.dispatch, (when,))
+            registry.registerHandler(dispatcher.dispatch, (when, Interface))
+
+    introspectable = config.introspectable('webhook events', name, name, 'webhook event')
+    introspectable.update({'name': name, 'for_': for_, 'when': when, 'description': description})
+    config.action(('webhook event', name), register, introspectables=(introspectable,))
+    pair = None
+    if when is not None:
+        pair = ('webhook event pair', dotted_name(for_ or Interface), dotted_name(when))
+    config.action(pair, listen, order=DEFAULTS_ORDER + 1)
+
+
+def add_webhook_subscription(
+    config: Configurator,
+    to: str,
+    *,
+    name: str | None = None,
+    events: Any = None,
+    for_: Any = None,
+    when: Any = None,
+    owner: str | None = None,
+    permission: str | None = None,
+    dialect: str | None = None,
+    secret: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    description: str = '',
+    path: str | None = None,
+) -> None:
+    """Add a global subscription.
+
+    :param to: target URL.
+    :param name: its identity over restarts; by default a digest of the parameters.
+    :param secret: ``whsec_`` secret; without one its requests are not signed.
+
+    The other parameters are those of ``manager.create_subscription``.
+
+    :raises ConfigurationError: for a value that can't be used, which it names. A second
+        subscription of the same name is a conflict.
+    """
+    label = name or str(to)
+    if path is not None:
+        raise ConfigurationError(
+            f'The subscription {label} has a path: subscriptions of the configuration that are '
+            f'kept in the tree do not exist in this version.'
+        )
+    if name is not None and not is_subscription_id(name):
+        raise ConfigurationError(
+            f'{name!r} can not be the name of a subscription: use letters, digits, hyphens and '
+            f'underscores.'
+        )
+    registry = config.registry
+
+    def register() -> None:
+        try:
+            wanted = check_wanted(registry, events, for_, when)
+            values = {
+                'to': check_target(registry, to),
+                'owner': None if owner is None else check_text('owner', owner),
+                'permission': check_permission(registry, permission),
+                'dialect': check_dialect(registry, dialect),
+                'secret': None if secret is None else check_signing_secret(secret),
+                'headers': check_headers(headers),
+                'description': check_text('description', description, empty=True),
+            }
+        except InvalidArgument as error:
+            raise ConfigurationError(f'The subscription {label}: {error}') from None
+        manager = registry.getUtility(IGlobalManager)
+        id = name or _unnamed_id(manager, {**values, 'wanted': tuple(wanted)})
+        manager.add(GlobalSubscription(id, wanted=wanted, **values))
+
+    introspectable = config.introspectable(
+        'webhook subscriptions', name or id(register), label, 'webhook subscription'
+    )
+    introspectable.update({'name': name, 'to': to, 'events': events, 'owner': owner})
+    discriminator = None if name is None else ('webhook subscription', name)
+    config.action(
+        discriminator, register, introspectables=(introspectable,), order=SUBSCRIPTIONS_ORDER
+    )
+
+
+def is_subscription_id(text: str) -> bool:
+    """Whether ``text`` may be the id of a subscription."""
+    plain = text.replace('-', '').replace('_', '')
+    return (plain.isalnum() and plain.isascii() or bool(text) and not plain) and text != 'events'
+
+
+def _unnamed_id(manager: Any, arguments: Mapping[str, Any]) -> str:
+    arguments = {key: value for key, value in arguments.items() if key != 'secret'}
+    ordinal = 1
+    while digest_id(arguments, ordinal) in manager:
+        ordinal += 1
+    return digest_id(arguments, ordinal)
+
+
+def add_webhook_dialect(config: Configurator, name: str, dialect: Any) -> None:
+    """Add a dialect.
+
+    :param dialect: an object that provides ``IWebhookDialect``, a class of such objects, or the
+        dotted name of either.
+    :raises ConfigurationError: for something else. A second dialect of a name is a conflict.
+    """
+    dialect = config.maybe_dotted(dialect)
+    if inspect.isclass(dialect):
+        dialect = dialect()
+    if not IWebhookDialect.providedBy(dialect):
+        raise ConfigurationError(
+            f'The dialect {name!r} is {dialect!r}, which does not provide IWebhookDialect.'
+        )
+    _set_utility(config, 'webhook dialects', dialect, IWebhookDialect, name)
+
+
+def add_webhook_payload(
+    config: Configurator,
+    factory: Any,
+    for_: Any,
+    when: Any = None,
+    dialect: str | None = None,
+) -> None:
+    """Say what is sent for objects of a type.
+
+    :param factory: callable (object), or (object, event) with ``when``, that returns what is to
+        be rendered as JSON; None passes on to the next factory that fits.
+    :param for_: class or interface of the objects.
+    :param when: interface of the events.
+    :param dialect: for this dialect only.
+    """
+    factory = config.maybe_dotted(factory)
+    for_, when = config.maybe_dotted(for_), config.maybe_dotted(when)
+    if not callable(factory):
+        raise ConfigurationError(f'The payload factory {factory!r} can not be called.')
+    required = (for_,) if when is None else (for_, when)
+
+    def register() -> None:
+        config.registry.registerAdapter(factory, required, IWebhookPayload, dialect or '')
+
+    introspectable = config.introspectable(
+        'webhook payloads', (required, dialect), repr(required), 'webhook payload'
+    )
+    introspectable.update({'factory': factory, 'for_': for_, 'when': when, 'dialect': dialect})
+    discriminator = ('webhook payload', required, dialect or '')
+    config.action(discriminator, register, introspectables=(introspectable,))
+
+
+def set_webhook_principals(config: Configurator, resolver: Any) -> None:
+    """Say who somebody is: ``resolver(userid, request)`` -> principals, or None for nobody."""
+    _set_callable(config, resolver, IPrincipalsResolver)
+
+
+def set_webhook_finder(config: Configurator, finder: Any) -> None:
+    """Replace the finder of subscriptions; see ``ISubscriptionFinder``."""
+    _set_callable(config, finder, ISubscriptionFinder)
+
+
+def set_webhook_transport(config: Configurator, factory: Any) -> None:
+    """Replace the transport: ``factory(settings, policy)`` -> an adapter made for requests."""
+    _set_callable(config, factory, ITransportFactory)
+
+
+def set_webhook_subscription_factory(config: Configurator, cls: Any) -> None:
+    """Replace the class of the subscriptions that managers make."""
+    _set_callable(config, cls, ISubscriptionFactory)
+
+
+def set_webhook_destination_policy(config: Configurator, policy: Any) -> None:
+    """Replace the judge of target URLs and addresses; see ``IDestinationPolicy``."""
+    _set_object(config, policy, IDestinationPolicy, ('check_url', 'check_address'))
+
+
+def set_webhook_retry_policy(config: Configurator, policy: Any) -> None:
+    """Replace the schedule of retries; see ``IRetryPolicy``."""
+    _set_object(config, policy, IRetryPolicy, ('next_delay',))
+
+
+def _set_callable(config: Configurator, value: Any, interface: InterfaceClass) -> None:
+    value = config.maybe_dotted(value)
+    if not callable(value):
+        raise ConfigurationError(f'{value!r} can not be called, as {interface.__name__} must be.')
+    _set_utility(config, 'webhook policies', value, interface)
+
+
+def _set_object(
+    config: Configurator, value: Any, interface: InterfaceClass, methods: tuple[str, ...]
+) -> None:
+    value = config.maybe_dotted(value)
+    for method in methods:
+        if not callable(getattr(value, method, None)):
+            raise ConfigurationError(
+                f'{value!r} has no method {method}, which {interface.__name__} needs.'
+            )
+    _set_utility(config, 'webhook policies', value, interface)
+
+
+def _set_utility(
+    config: Configurator,
+    category: str,
+    value: Any,
+    interface: InterfaceClass,
+    name: str = '',
+) -> None:
+    def register() -> None:
+        config.registry.registerUtility(value, interface, name)
+
+    title = name or interface.__name__
+    introspectable = config.introspectable(category, title, title, category[:-1])
+    introspectable['value'] = value
+    introspectable['provides'] = tuple(providedBy(value))
+    config.action((interface, name), register, introspectables=(introspectable,))
+
+
+DIRECTIVES = (
+    add_webhook_event,
+    add_webhook_subscription,
+    add_webhook_dialect,
+    add_webhook_payload,
+    set_webhook_principals,
+    set_webhook_finder,
+    set_webhook_transport,
+    set_webhook_subscription_factory,
+    set_webhook_destination_policy,
+    set_webhook_retry_policy,
+)

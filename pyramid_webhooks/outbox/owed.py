@@ -1,0 +1,150 @@
+"""What one subscription is still owed, and telling the engine about it through the outbox."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from pyramid.registry import Registry
+from zope.interface import implementer
+
+from pyramid_webhooks.interfaces import IDeliveryEngine, IOwedDeliveries
+from pyramid_webhooks.outbox.root import Outbox, outbox_of
+from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, QueueKey, Recipient
+from pyramid_webhooks.outbox.segment import OID_SIZE, Entry
+
+ACTIVATED = 'activated'
+DEACTIVATED = 'deactivated'
+REMOVED = 'removed'
+RESEND = 'resend'
+
+
+class Owed(NamedTuple):
+    """A pending attempt in plain values. Times are POSIX times."""
+
+    message: Any
+    number: int
+    created: float
+    due: float
+
+
+@implementer(IOwedDeliveries)
+class OwedDeliveries:
+    """Reads and writes the outboxes of one application."""
+
+    def __init__(self, registry: Registry):
+        self._registry = registry
+
+    def pending(self, subscription: Any) -> Iterator[Any]:
+        """Yield the pending attempts of ``subscription``, oldest first."""
+        recipient = subscription.recipient
+        if recipient is None or recipient._p_jar is None or recipient._p_oid is None:
+            return iter(())
+        runs: list[Iterable[Owed]] = []
+        for home, outbox in outboxes(recipient._p_jar):
+            runs.append(sorted(_in_intake(home, outbox, recipient), key=_created))
+            waiting, retries = _in_schedule(outbox, recipient_key(recipient))
+            runs.append(waiting)
+            runs.append(sorted(retries, key=_created))
+        return heapq.merge(*runs, key=_created)
+
+    def tell(self, subscription: Any, command: str) -> None:
+        """Let the engine know that ``subscription`` was changed, once this is committed."""
+        recipient = subscription.recipient
+        if recipient is None or recipient._p_jar is None or recipient._p_oid is None:
+            return
+        self._append(recipient, Entry(None, recipient._p_oid, None, (command,)))
+
+    def resend(self, attempt: Any) -> Any:
+        """Owe the message of a resolved ``attempt`` again, on a new schedule.
+
+        :returns: the new pending attempt in plain values.
+        :raises ValueError: when the message is already owed to the subscription.
+        """
+        subscription = attempt.subscription
+        message = attempt.record.message
+        number = 0
+        for each in subscription.attempts.iterate():
+            if each.record.message is message:
+                if each.pending():
+                    raise ValueError(f'The message {message.id} is already waiting to be sent.')
+                number = max(number, each.number)
+        now = time.time()
+        recipient = subscription.recipient
+        details = (RESEND, number + 1, now)
+        self._append(recipient, Entry(message, recipient._p_oid, None, details))
+        return Owed(message, number + 1, now, now)
+
+    def _append(self, recipient: Any, entry: Entry) -> None:
+        connection = recipient._p_jar
+        segment = outbox_of(connection, create=True).intake.append(entry)
+        engine = self._registry.queryUtility(IDeliveryEngine)
+        if engine is not None:
+            home = connection.db().database_name
+            hints = [(home, segment._p_oid)] if segment._p_oid is not None else []
+            txn = connection.transaction_manager.get()
+            txn.addAfterCommitHook(lambda success: engine.wake(hints) if success else None)
+
+
+def recipient_key(recipient: Any) -> Recipient:
+    """How schedules name a recipient."""
+    return recipient._p_jar.db().database_name, recipient._p_oid
+
+
+def outboxes(connection: Any) -> Iterator[tuple[str, Outbox]]:
+    """Yield (database name, outbox) of all databases that ``connection`` reaches."""
+    for name in connection.db().databases:
+        outbox = outbox_of(connection.get_connection(name))
+        if outbox is not None:
+            yield name, outbox
+
+
+def _created(owed: Owed) -> float:
+    return owed.created
+
+
+def _in_intake(home: str, outbox: Outbox, recipient: Any) -> Iterator[Owed]:
+    database, oid = recipient_key(recipient)
+    for segment in outbox.intake.all_segments():
+        for _, entry in segment.items():
+            if entry.message is None or (entry.database or home) != database:
+                continue
+            at = entry.owed.find(oid)
+            while at > 0 and at % OID_SIZE:
+                at = entry.owed.find(oid, at + 1)
+            if at < 0:
+                continue
+            if entry.details is None:
+                created = entry.message.timestamp
+                yield Owed(entry.message, 1, created, created)
+            else:
+                _, number, created = entry.details
+                yield Owed(entry.message, number, created, created)
+
+
+def _in_schedule(outbox: Outbox, recipient: Recipient) -> tuple[Iterable[Owed], Iterable[Owed]]:
+    queue = outbox.schedule_of(recipient).queue(recipient)
+    if queue is None:
+        return (), ()
+    in_turn = queue.items(until=AT_ONCE)
+    later = (pair for pair in queue.items() if pair[0][0] > AT_ONCE)
+    return map(_scheduled, in_turn), map(_scheduled, later)
+
+
+def _scheduled(pair: tuple[QueueKey, Item]) -> Owed:
+    (due, _), item = pair
+    return Owed(item.message, item.number, item.created, due or item.created)
+
+
+def anything_due(connection: Any, now: float) -> bool:
+    """Whether anything is owed that is due: in an intake, or in a schedule and not held."""
+    for _, outbox in outboxes(connection):
+        if any(len(segment) for segment in outbox.intake.all_segments()):
+            return True
+        for schedule in outbox.schedules:
+            due = schedule.next_due()
+            if due is not None and due <= now:
+                return True
+    return False

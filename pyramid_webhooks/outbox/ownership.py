@@ -1,0 +1,161 @@
+"""Which process sends to which partition of the subscriptions.
+
+Every process that sends has a record with a heartbeat in the primary database. A partition whose
+owner is dead, or has not been heard of for a lease, is taken over.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from persistent import Persistent
+from ZODB.POSException import ReadConflictError
+
+from pyramid_webhooks.outbox.root import Outbox
+
+#: The members of this process that send; so one that has ended is known to be dead.
+_running: weakref.WeakValueDictionary[str, Member] = weakref.WeakValueDictionary()
+
+
+def host_token() -> str:
+    """What processes have in common that can see whether each other are alive."""
+    parts = [os.uname().nodename]
+    try:
+        with open('/proc/sys/kernel/random/boot_id') as file:
+            parts.append(file.read().strip())
+        parts.append(os.readlink('/proc/self/ns/pid'))
+    except OSError:
+        pass
+    return ' '.join(parts)
+
+
+def start_token(pid: int) -> str | None:
+    """What tells a process from a later one with the same pid; None where it is not running."""
+    try:
+        with open(f'/proc/{pid}/stat') as file:
+            fields = file.read().rpartition(')')[2].split()
+    except FileNotFoundError:
+        if os.path.exists('/proc/self/stat'):
+            return None
+    except OSError:
+        return ''
+    else:
+        return None if fields[0] == 'Z' else fields[19]
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass
+    return ''
+
+
+class ProcessRecord(Persistent):
+    """One process that sends. ``heartbeat`` is a POSIX time of its own clock."""
+
+    def __init__(self, host: str, pid: int, started: str | None):
+        self.host = host
+        self.pid = pid
+        self.started = started
+        self.heartbeat = time.time()
+
+
+class Member:
+    """This process, or one of several applications in it, among those that send.
+
+    :param lease: seconds without a heartbeat after which a process counts as dead.
+    """
+
+    def __init__(self, lease: float, clock: Callable[[], float] = time.monotonic):
+        self.id = secrets.token_hex(8)
+        self.pid = os.getpid()
+        self._lease = lease
+        self._clock = clock
+        self._host = host_token()
+        self._heard: dict[str, tuple[float, float]] = {}
+        #: Number of each partition it owns -> the epoch in which it owns it.
+        self.owned: dict[int, int] = {}
+        _running[self.id] = self
+
+    def end(self) -> None:
+        """Count as dead from now on."""
+        _running.pop(self.id, None)
+
+    def beat(self, outbox: Outbox) -> None:
+        """Give a sign of life, in the current transaction."""
+        record = outbox.processes.get(self.id)
+        if record is None:
+            outbox.processes[self.id] = ProcessRecord(self._host, self.pid, start_token(self.pid))
+        else:
+            record.heartbeat = time.time()
+
+    def claim(self, outbox: Outbox) -> dict[int, int]:
+        """Take over the partitions that nobody owns who is alive, in the current transaction.
+
+        :returns: all that it owns once this is committed, to be stored as :attr:`owned` then.
+        """
+        dead = [
+            id
+            for id, record in outbox.processes.items()
+            if id != self.id and not self._is_alive(id, record)
+        ]
+        for id in dead:
+            del outbox.processes[id]
+            self._heard.pop(id, None)
+        self.beat(outbox)
+        owned: dict[int, int] = {}
+        for number, partition in enumerate(outbox.partitions):
+            if partition.owner != self.id and partition.owner not in outbox.processes:
+                partition.give(self.id)
+            if partition.owner == self.id:
+                owned[number] = partition.epoch
+        return owned
+
+    def release(self, outbox: Outbox) -> None:
+        """Give everything back, in the current transaction."""
+        for partition in outbox.partitions:
+            if partition.owner == self.id:
+                partition.give(None)
+        outbox.processes.pop(self.id, None)
+
+    def fence(self, connection: Any, outbox: Outbox, numbers: Iterable[int]) -> None:
+        """See to it that the current transaction fails if a partition was taken over.
+
+        :param connection: to the primary database, which ``outbox`` is in.
+        :raises LostPartitions: when some are known to have been taken over already.
+        """
+        lost = []
+        for number in set(numbers):
+            partition = outbox.partitions[number]
+            partition._p_activate()
+            if partition.owner != self.id or partition.epoch != self.owned.get(number):
+                lost.append(number)
+            else:
+                connection.readCurrent(partition)
+        if lost:
+            raise LostPartitions(lost)
+
+    def _is_alive(self, id: str, record: ProcessRecord) -> bool:
+        if record.host == self._host:
+            if record.pid == os.getpid():
+                return id in _running
+            return start_token(record.pid) == record.started
+        now = self._clock()
+        heartbeat, since = self._heard.get(id, (None, now))
+        if heartbeat != record.heartbeat:
+            self._heard[id] = (record.heartbeat, now)
+            return True
+        return now - since < self._lease
+
+
+class LostPartitions(ReadConflictError):
+    """Partitions were taken over by another process; ``numbers`` says which."""
+
+    def __init__(self, numbers: list[int]):
+        super().__init__(f'partitions {numbers} were taken over by another process')
+        self.numbers = numbers

@@ -1,0 +1,172 @@
+"""Putting the parts together when the application is configured, and when it starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import transaction
+from pyramid.config import Configurator
+from pyramid.events import ApplicationCreated, NewRequest
+from pyramid.registry import Registry
+from transaction.interfaces import TransientError
+from ZODB.POSException import ReadOnlyError
+from zope.interface import Interface
+from zope.interface.interfaces import IObjectEvent
+
+from pyramid_webhooks.delivery.destination import DestinationPolicy
+from pyramid_webhooks.delivery.engine import Engine, stop_at_exit
+from pyramid_webhooks.delivery.retry import RetrySchedule
+from pyramid_webhooks.delivery.transport import make_transport
+from pyramid_webhooks.emit.authorization import Applicability
+from pyramid_webhooks.emit.dialects import Dialect
+from pyramid_webhooks.emit.dispatch import Dispatcher
+from pyramid_webhooks.interfaces import (
+    IApplicability,
+    IDeliveryEngine,
+    IDestinationPolicy,
+    IDispatcher,
+    IGlobalManager,
+    IOwedDeliveries,
+    IPermissionNames,
+    IRetryPolicy,
+    ISettings,
+    ITransportFactory,
+    IWebhookDialect,
+)
+from pyramid_webhooks.outbox.owed import OwedDeliveries
+from pyramid_webhooks.outbox.root import outbox_of
+from pyramid_webhooks.registries import databases_of
+from pyramid_webhooks.resources.globals import bring_records_in_line
+from pyramid_webhooks.resources.subscription import ADD, ADMIN, DELETE, EDIT, RETRY, VIEW
+
+logger = logging.getLogger(__name__)
+
+#: Commands that make the application only to look at it.
+ONE_SHOT_COMMANDS = frozenset(
+    ('pshell', 'proutes', 'pviews', 'ptweens', 'prequest', 'pdistreport', 'pwebhooks')
+)
+_TRIES = 20
+
+
+def register_settings(config: Configurator, settings: Any) -> None:
+    """Register the parsed settings, and everything that needs no other part."""
+    registry = config.registry
+    registry.registerUtility(settings, ISettings)
+    registry.registerUtility(OwedDeliveries(registry), IOwedDeliveries)
+
+
+def register_defaults(config: Configurator) -> None:
+    """Register what the application did not replace, and begin to listen to events."""
+    registry = config.registry
+    settings = registry.getUtility(ISettings)
+    if registry.queryUtility(IDestinationPolicy) is None:
+        policy = DestinationPolicy(
+            settings.allow_http, settings.allowed_networks, settings.allowed_ports or None
+        )
+        registry.registerUtility(policy, IDestinationPolicy)
+    if registry.queryUtility(IRetryPolicy) is None:
+        schedule = RetrySchedule(settings.retry_schedule, settings.retry_jitter)
+        registry.registerUtility(schedule, IRetryPolicy)
+    if registry.queryUtility(ITransportFactory) is None:
+        registry.registerUtility(make_transport, ITransportFactory)
+    if registry.queryUtility(IWebhookDialect, name='') is None:
+        registry.registerUtility(Dialect(), IWebhookDialect, name='')
+    registry.registerUtility(PermissionNames(registry), IPermissionNames)
+    registry.registerUtility(Applicability(registry), IApplicability)
+    dispatcher = Dispatcher(registry)
+    registry.registerUtility(dispatcher, IDispatcher)
+    registry.registerHandler(dispatcher.dispatch, (IObjectEvent,))
+    registry.registerHandler(dispatcher.dispatch, (IObjectEvent, Interface))
+    if databases_of(registry):
+        registry.registerUtility(Engine(registry), IDeliveryEngine)
+
+
+class PermissionNames:
+    """The default permission, our own, and what Pyramid's introspection lists."""
+
+    def __init__(self, registry: Registry):
+        self._registry = registry
+
+    def __call__(self) -> set[str]:
+        names = {VIEW, ADD, EDIT, DELETE, RETRY, ADMIN}
+        names.add(self._registry.getUtility(ISettings).permission)
+        for category in ('permissions', 'views'):
+            for item in self._registry.introspector.get_category(category) or ():
+                for key in ('value', 'permission'):
+                    value = item['introspectable'].get(key)
+                    if isinstance(value, str):
+                        names.add(value)
+        return names
+
+
+def start(event: ApplicationCreated) -> None:
+    """The application was created: bring the databases in line with it, and begin to send."""
+    registry = event.app.registry
+    settings = registry.getUtility(ISettings)
+    manager = registry.getUtility(IGlobalManager)
+    for subscription in manager.values():
+        if not subscription.secrets:
+            logger.warning('The subscription %s has no secret: it is unsigned.', subscription.id)
+    if not registry.getUtility(IApplicability).can_tell():
+        logger.warning(
+            'Nobody can tell what the owners of subscriptions may see, so that they get nothing: '
+            'give the security policy a method permits_for(userid, context, permission), or use '
+            'config.set_webhook_principals.'
+        )
+    if not databases_of(registry):
+        return
+    prepare_databases(registry)
+    engine = registry.getUtility(IDeliveryEngine)
+    if settings.delivery != 'worker' and not is_one_shot_command():
+        engine.start()
+        stop_at_exit(engine)
+
+
+def is_one_shot_command() -> bool:
+    """Whether this process was started only to look at the application."""
+    name = os.path.basename(sys.argv[0]) if sys.argv else ''
+    return os.path.splitext(name)[0] in ONE_SHOT_COMMANDS
+
+
+def prepare_databases(registry: Registry) -> None:
+    """Make the outbox of each database, and the records of the global subscriptions."""
+    for name, database in databases_of(registry).items():
+        manager = transaction.TransactionManager()
+        for attempt in range(_TRIES):
+            connection = database.open(transaction_manager=manager)
+            try:
+                outbox_of(connection, create=True)
+                gone = []
+                if name == '':
+                    global_manager = registry.getUtility(IGlobalManager)
+                    gone = bring_records_in_line(connection, global_manager)
+                manager.get().note('webhooks: start')
+                manager.commit()
+            except ReadOnlyError:
+                manager.abort()
+                logger.warning('The database %r is read-only: nothing is owed in it.', name)
+            except TransientError:
+                manager.abort()
+                if attempt + 1 == _TRIES:
+                    raise
+                continue
+            finally:
+                manager.abort()
+                connection.close()
+            for id in gone:
+                logger.warning(
+                    'The global subscription %s is not configured any more, or is another one '
+                    'now: what it was owed is dropped.',
+                    id,
+                )
+            break
+
+
+def wake_after_fork(event: NewRequest) -> None:
+    """Begin to send in the child of a process that did."""
+    engine = event.request.registry.queryUtility(IDeliveryEngine)
+    if engine is not None:
+        engine.continue_after_fork()
