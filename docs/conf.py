@@ -29,4 +29,6 @@ html_theme = 'alabaster'
 html_theme_options = {
     'description': 'Outgoing webhooks for Pyramid applications on a ZODB tree',
     'fixed_sidebar': True,
+    'page_width': '1060px',
+    'sidebar_width': '260px',
 }
