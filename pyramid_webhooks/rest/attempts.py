@@ -1,0 +1,59 @@
+"""The services of a subscription's attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cornice.validators import colander_querystring_validator
+
+from pyramid_webhooks.interfaces import IOwedDeliveries
+from pyramid_webhooks.resources.attempts import Attempt
+from pyramid_webhooks.resources.subscription import RETRY
+from pyramid_webhooks.rest.access import attempt_seen, attempts_seen, needs
+from pyramid_webhooks.rest.body import no_form_of_another_origin, read_query
+from pyramid_webhooks.rest.context import find_attempt, find_attempts
+from pyramid_webhooks.rest.errors import Refused
+from pyramid_webhooks.rest.presenting import attempt_json
+from pyramid_webhooks.rest.schemas import AttemptQuery
+from pyramid_webhooks.rest.services import make_service
+
+attempts_service = make_service(
+    'attempts', '/{id}/attempts', find_attempts, 'The attempts of a subscription.'
+)
+attempt_service = make_service('attempt', '/{id}/attempts/{attempt}', find_attempt, 'An attempt.')
+retry_service = make_service(
+    'retry', '/{id}/attempts/{attempt}/retry', find_attempt, 'Sending a message again.'
+)
+
+
+@attempts_service.get(
+    validators=(attempts_seen, colander_querystring_validator),
+    schema=AttemptQuery(),
+    deserializer=read_query,
+)
+def list_attempts(request: Any) -> dict[str, Any]:
+    """A page of attempts, oldest first, pending ones included."""
+    try:
+        found, following = request.context.page(**request.validated)
+    except ValueError as error:
+        raise Refused(400, 'querystring', 'after', f'This cursor is dead: {error}.') from None
+    return {'attempts': [attempt_json(each, request) for each in found], 'next': following}
+
+
+@attempt_service.get(validators=(attempt_seen,))
+def get_attempt(request: Any) -> dict[str, Any]:
+    """One attempt, with request and response."""
+    return attempt_json(request.context, request)
+
+
+@retry_service.post(
+    validators=(attempt_seen, needs(RETRY, 'send it again'), no_form_of_another_origin)
+)
+def retry_attempt(request: Any) -> dict[str, Any]:
+    """Let the same message be sent again, in a new attempt."""
+    attempt = request.context
+    if attempt.pending():
+        raise Refused(409, 'path', 'attempt', 'This attempt has not been made yet.')
+    record = request.registry.getUtility(IOwedDeliveries).resend(attempt)
+    request.response.status_int = 202
+    return attempt_json(Attempt(attempt.__parent__, record), request)

@@ -1,0 +1,108 @@
+"""Subscriptions, attempts and event types as JSON."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+from typing import Any
+
+from pyramid_webhooks.events import EventType
+from pyramid_webhooks.resources.urls import path_of, url_of
+from pyramid_webhooks.rest.redaction import shown_headers
+
+
+def _time(value: Any) -> str | None:
+    return None if value is None else value.isoformat().replace('+00:00', 'Z')
+
+
+def subscription_json(subscription: Any, request: Any) -> dict[str, Any]:
+    """A subscription; ``for`` and ``when`` are dotted names, secrets are left out."""
+    url = url_of(subscription, request)
+    return {
+        'id': subscription.id,
+        'url': url,
+        'path': path_of(subscription),
+        'kind': subscription.kind,
+        'to': subscription.to,
+        'events': None if subscription.events is None else list(subscription.events),
+        'for': subscription.for_name,
+        'when': subscription.when_name,
+        'owner': subscription.owner,
+        'permission': subscription.permission,
+        'dialect': subscription.dialect,
+        'active': subscription.active,
+        'status_message': subscription.status_message,
+        'headers': shown_headers(subscription.headers),
+        'description': subscription.description,
+        'created': _time(subscription.created),
+        'modified': _time(subscription.modified),
+        'attempts_url': f'{url}/{subscription.attempts.__name__}',
+    }
+
+
+def attempt_json(attempt: Any, request: Any) -> dict[str, Any]:
+    """An attempt, with what was sent and what was answered."""
+    return {
+        'id': attempt.id,
+        'url': url_of(attempt, request),
+        'message_id': attempt.message_id,
+        'event': attempt.event,
+        'number': attempt.number,
+        'status': attempt.status,
+        'message': attempt.message,
+        'created': _time(attempt.created),
+        'due': _time(attempt.due),
+        'resolved_at': _time(attempt.resolved_at),
+        'request': _request_json(attempt.request),
+        'response': _response_json(attempt.response),
+    }
+
+
+def _request_json(sent: Any) -> dict[str, Any] | None:
+    if sent is None:
+        return None
+    body, encoding = as_text(sent.body)
+    return {
+        'url': sent.url,
+        'method': sent.method,
+        'headers': shown_headers(sent.headers),
+        'body': body,
+        'encoding': encoding,
+    }
+
+
+def _response_json(answered: Any) -> dict[str, Any] | None:
+    if answered is None:
+        return None
+    content, encoding = as_text(answered.content, answered.truncated)
+    return {
+        'status_code': answered.status_code,
+        'reason': answered.reason,
+        'headers': shown_headers(answered.headers),
+        'content': content,
+        'encoding': encoding,
+        'truncated': answered.truncated,
+        'elapsed': answered.elapsed,
+    }
+
+
+def as_text(data: bytes, truncated: bool = False) -> tuple[str, str]:
+    """Bytes as a text and how they are encoded in it: ``utf-8``, or ``base64`` for all others.
+
+    :param truncated: the end is missing, be it in the middle of a character.
+    """
+    decoder = codecs.getincrementaldecoder('utf-8')()
+    try:
+        return decoder.decode(data, final=not truncated), 'utf-8'
+    except UnicodeDecodeError:
+        return base64.b64encode(data).decode('ascii'), 'base64'
+
+
+def event_json(event_type: EventType) -> dict[str, Any]:
+    """An event type."""
+    return {
+        'name': event_type.name,
+        'description': event_type.description,
+        'schema': None if event_type.schema is None else dict(event_type.schema),
+        'example': event_type.example,
+    }

@@ -1,0 +1,108 @@
+"""The services of a folder's subscriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cornice.validators import colander_body_validator, colander_querystring_validator
+
+from pyramid_webhooks.resources.subscription import ADD, DELETE, EDIT, VIEW
+from pyramid_webhooks.rest.access import demand, may, may_look, needs, subscription_seen
+from pyramid_webhooks.rest.body import read_body, read_query
+from pyramid_webhooks.rest.context import find_manager, find_subscription
+from pyramid_webhooks.rest.errors import Refused, invalid_arguments_refused
+from pyramid_webhooks.rest.listing import Wish, page_of
+from pyramid_webhooks.rest.presenting import subscription_json
+from pyramid_webhooks.rest.schemas import Change, NewSubscription, SubscriptionQuery
+from pyramid_webhooks.rest.services import make_service
+from pyramid_webhooks.rest.subscribing import create
+
+_REASONS = {
+    'global': 'The configuration defines this subscription; it can only be changed there.',
+    'tree': 'The configuration keeps this subscription in the tree; change it there.',
+}
+
+folder_service = make_service('subscriptions', '', find_manager, 'The subscriptions of a folder.')
+subscription_service = make_service('subscription', '/{id}', find_subscription, 'A subscription.')
+
+
+@folder_service.get(
+    validators=(may_look, colander_querystring_validator),
+    schema=SubscriptionQuery(),
+    deserializer=read_query,
+)
+def list_subscriptions(request: Any) -> dict[str, Any]:
+    """A page of subscriptions, oldest first; global ones come before the others."""
+    wish = Wish(**request.validated)
+    if not may(request, VIEW, request.context):
+        userid = request.authenticated_userid
+        if userid is None or wish.owner not in (None, userid):
+            return {'subscriptions': [], 'next': None}
+        wish = wish._replace(owner=userid)
+    found, following = page_of(
+        request.context,
+        wish,
+        request.registry,
+        lambda subscription: may(request, VIEW, subscription),
+    )
+    return {
+        'subscriptions': [subscription_json(each, request) for each in found],
+        'next': following,
+    }
+
+
+@folder_service.post(
+    validators=(needs(ADD, 'subscribe here'), colander_body_validator),
+    schema=NewSubscription(),
+    deserializer=read_body,
+)
+def add_subscription(request: Any) -> dict[str, Any]:
+    """Make a subscription. The response is the only one that has its secret."""
+    return create(request, request.context.__parent__, request.validated.pop('events'))
+
+
+@subscription_service.get(validators=(subscription_seen,))
+def get_subscription(request: Any) -> dict[str, Any]:
+    """One subscription."""
+    return subscription_json(request.context, request)
+
+
+@subscription_service.patch(
+    validators=(
+        subscription_seen,
+        needs(EDIT, 'change this subscription'),
+        colander_body_validator,
+    ),
+    schema=Change(),
+    deserializer=read_body,
+)
+def change_subscription(request: Any) -> dict[str, Any]:
+    """Change some fields."""
+    subscription = _dynamic(request)
+    manager = subscription.__parent__
+    changes = dict(request.validated)
+    active = changes.pop('active', None)
+    with invalid_arguments_refused():
+        manager.change(subscription, **changes)
+    if active is not None:
+        change = manager.activate if active else manager.deactivate
+        change(subscription)
+    return subscription_json(subscription, request)
+
+
+@subscription_service.delete(validators=(subscription_seen,))
+def remove_subscription(request: Any) -> Any:
+    """Remove it; what it is still owed is dropped."""
+    demand(request, DELETE, request.context, 'remove this subscription')
+    subscription = _dynamic(request)
+    del subscription.__parent__[subscription.id]
+    request.response.status_int = 204
+    return ''
+
+
+def _dynamic(request: Any) -> Any:
+    subscription = request.context
+    reason = _REASONS.get(subscription.kind)
+    if reason is not None:
+        raise Refused(409, 'path', 'id', reason)
+    return subscription
