@@ -10,7 +10,6 @@ from pyramid.events import ApplicationCreated, NewRequest
 from pyramid_webhooks.directives import (
     DEFAULTS_ORDER,
     DIRECTIVES,
-    TRAVERSERS_ORDER,
 )
 from pyramid_webhooks.emit.api import RequestWebhooks, explain_event
 from pyramid_webhooks.emit.bridge import install_bridge

@@ -289,7 +289,7 @@ class IEventCatalogue(Interface):
 class IOwedDeliveries(Interface):
     """Answers what a subscription is still owed."""
 
-    def pending(subscription, after=None):
+    def pending(subscription):
         """Yield plain values of the pending attempts of ``subscription``, oldest first."""
 
     def tell(subscription, command):

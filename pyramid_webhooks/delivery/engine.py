@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
 _CLAIM_SECONDS = 1.0
 _TROUBLE_SECONDS = 1.0
+_CONFLICT_SECONDS = 0.005
 #: Results that are recorded in one transaction.
 _RECORD_LIMIT = 100
 
@@ -55,7 +56,7 @@ class Engine:
         self._wakes = 0
         self._hints: set[tuple[str, bytes]] = set()
         self._stopping = False
-        self._quiet_at = -1
+        self._scanned = self._quiet_at = -1
         self._thread: threading.Thread | None = None
         self._pid: int | None = None
         self._claimed_at = 0.0
@@ -184,6 +185,7 @@ class Engine:
             return
         if isinstance(error, TransientError):
             logger.debug('Trying again after %s.', error)
+            time.sleep(_CONFLICT_SECONDS)
             return
         logger.exception('Sending webhooks is in trouble; trying again.')
         with self._wake:
@@ -220,6 +222,7 @@ class Engine:
             with self._wake:
                 self._hints |= hints
             raise
+        self._scanned = wakes
         self._lanes.forget_idle()
         if self._is_quiet():
             self._set_quiet(wakes)
@@ -230,7 +233,7 @@ class Engine:
         now = time.monotonic()
         if now - self._claimed_at >= _CLAIM_SECONDS and self._must_claim(now):
             return True
-        if wakes > self._quiet_at or not self._reader.idle():
+        if wakes > self._scanned:
             return True
         due = self._reader.next_due()
         if due is not None and due <= time.time():
@@ -275,7 +278,9 @@ class Engine:
             self._announce(session)
             view = self._read(session, hints)
             ready, returned = self._reader.prepare(view)
+        returned += view.returned
         if returned:
+            # They are still owed: whatever became of their subscriptions is found out anew.
             self._reader.forget(returned)
             self._reader.forget_everything_seen()
         if ready:
@@ -291,10 +296,16 @@ class Engine:
         if now - self._claimed_at < _CLAIM_SECONDS or not self._must_claim(now):
             return
         before = set(self._member.owned)
-        owned = self._member.claim(session.primary)
+        beat = now - self._beaten_at >= self._settings.lease / 3
+        owned = self._member.claim(session.primary, beat)
         session.commit('webhooks: sign of life')
         self._member.owned = owned
-        self._claimed_at = self._beaten_at = now
+        self._claimed_at = now
+        if beat:
+            self._beaten_at = now
+            prune = getattr(self._adapter, 'prune', None)
+            if prune is not None:
+                prune()
         if set(owned) != before:
             logger.info('Sending to %d of the 64 partitions.', len(owned))
             self._reader.drop_partitions(before.difference(owned))

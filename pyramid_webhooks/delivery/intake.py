@@ -9,10 +9,10 @@ from typing import Any
 
 from ZODB.POSException import POSKeyError
 
-from pyramid_webhooks.delivery.jobs import Job
+from pyramid_webhooks.delivery.jobs import LAST_TRY, Job
 from pyramid_webhooks.delivery.lanes import Lanes
-from pyramid_webhooks.delivery.preparing import GONE, INACTIVE, Recipients
-from pyramid_webhooks.outbox.owed import ACTIVATED, DEACTIVATED, REMOVED
+from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE, Recipients
+from pyramid_webhooks.outbox.owed import LAST, first_attempt
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Recipient
@@ -28,6 +28,7 @@ WINDOW = 20_000
 #: Entries that are read in one transaction.
 READ_LIMIT = 2_000
 _DEEP_SECONDS = 5.0
+_FULL_SECONDS = 0.1
 
 
 class Dropped:
@@ -50,6 +51,7 @@ class Transaction:
         self.new: list[tuple[Any, Job]] = []
         self.spilled: list[Any] = []
         self.dropped: list[Dropped] = []
+        self.returned: list[Job] = []
         self.touched: set[int] = set()
         self.seen: dict[tuple[str, bytes], bytes] = {}
         self.read = 0
@@ -102,7 +104,7 @@ class Reader:
             self._due.pop((home, number), None)
 
     def idle(self) -> bool:
-        """Whether nothing is waiting in memory to be sent."""
+        """Whether nothing is waiting in memory to be prepared."""
         return not self._waiting and not self.more
 
     def next_due(self) -> float | None:
@@ -191,9 +193,8 @@ class Reader:
             segment.take(key, fresh)
             view.touched.update(partition_of((database, oid)) for oid in fresh)
             return
-        number, created = 1, message.timestamp
-        if entry.details is not None:
-            _, number, created = entry.details
+        number, created = first_attempt(entry)
+        last = entry.details is not None and entry.details[0] == LAST
         for oid in fresh:
             job = Job(
                 home,
@@ -202,6 +203,7 @@ class Reader:
                 segment=segment._p_oid,
                 entry=key,
                 number=number,
+                tries=LAST_TRY if last else 0,
                 created=created,
                 due=created,
             )
@@ -214,7 +216,7 @@ class Reader:
         counts: dict[Recipient, int] = {}
         for job, (serial, key, segment, message) in candidates:
             state, _ = view.recipients.find(job.recipient)
-            if state == GONE:
+            if state != INACTIVE and not view.recipients.may_get(job):
                 self._drop(view, job, segment, message)
                 continue
             count = counts.get(job.recipient)
@@ -281,17 +283,21 @@ class Reader:
         entry: Entry,
         oids: list[bytes],
     ) -> None:
-        """A command about subscriptions came through the intake."""
-        (command,) = entry.details
+        """Subscriptions were activated, deactivated or removed."""
         for oid in oids:
             recipient = (entry.database or home, oid)
             schedule = outbox.schedule_of(recipient)
-            if command == ACTIVATED:
+            # What it is now counts, not what the command was: commands may be read in any order.
+            state, _ = view.recipients.find(recipient)
+            if state == ACTIVE:
                 schedule.release(recipient)
-            elif command == DEACTIVATED:
-                schedule.hold(recipient)
-            elif command == REMOVED:
-                self._drop_queue(view, schedule, recipient)
+            else:
+                view.returned += self._lanes.discard(recipient)
+                view.returned += self._waiting.pop(recipient, ())
+                if state == INACTIVE:
+                    schedule.hold(recipient)
+                else:
+                    self._drop_queue(view, schedule, recipient)
             self._touch(view, home, recipient)
         segment.take(key, oids)
 
@@ -315,16 +321,15 @@ class Reader:
             schedule = outbox.schedules[number]
             for recipient in list(schedule.due(now)):
                 self._read_queue(view, home, schedule, recipient, now)
-            self._due[(home, number)] = schedule.next_due()
+            # What is due but has no room yet is looked for again when something was recorded.
+            self._due[(home, number)] = schedule.next_due(after=now)
+            if len(self._held) >= WINDOW:
+                self._due[(home, number)] = now + _FULL_SECONDS
 
     def _read_queue(
         self, view: Transaction, home: str, schedule: Any, recipient: Recipient, now: float
     ) -> None:
         state, _ = view.recipients.find(recipient)
-        if state == GONE:
-            self._drop_queue(view, schedule, recipient)
-            self._touch(view, home, recipient)
-            return
         if state == INACTIVE:
             schedule.hold(recipient)
             self._touch(view, home, recipient)
@@ -345,9 +350,14 @@ class Reader:
                 created=item.created,
                 due=key[0] or item.created,
             )
-            if job.source not in self._held:
-                view.new.append((job, None))
-                room -= 1
+            if job.source in self._held:
+                continue
+            if not view.recipients.may_get(job):
+                self._drop_queue(view, schedule, recipient)
+                self._touch(view, home, recipient)
+                return
+            view.new.append((job, None))
+            room -= 1
 
     # --- preparing
 
@@ -359,8 +369,7 @@ class Reader:
         """
         ready: list[Job] = []
         returned: list[Job] = []
-        for recipient in list(self._waiting):
-            jobs = self._waiting[recipient]
+        for recipient, jobs in list(self._waiting.items()):
             room = self._lanes.lane(recipient).ahead()
             if room <= 0:
                 continue

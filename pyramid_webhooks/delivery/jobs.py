@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 from pyramid_webhooks.delivery.exchange import Outcome
 from pyramid_webhooks.outbox.schedule import QueueKey, Recipient
 
+#: ``tries`` of a delivery that is tried just once.
+LAST_TRY = 1_000_000
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -114,6 +117,11 @@ class Job:
         self.sent: Sent | None = None
         self.outcome: Outcome | None = None
         self.resolved_at = 0.0
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it is tried once, although the folder of its subscription was removed."""
+        return self.tries >= LAST_TRY
 
     @property
     def source(self) -> Any:

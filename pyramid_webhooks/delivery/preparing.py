@@ -10,11 +10,12 @@ from ZODB.POSException import POSKeyError
 from pyramid_webhooks.delivery.jobs import Job, Outgoing, Prepared
 from pyramid_webhooks.interfaces import IGlobalManager
 from pyramid_webhooks.outbox.schedule import Recipient
+from pyramid_webhooks.resources.finding import is_attached
 from pyramid_webhooks.resources.globals import GlobalRecord
 from pyramid_webhooks.settings import Settings
 
-#: What became of a recipient.
-GONE, INACTIVE, ACTIVE = 'gone', 'inactive', 'active'
+#: What became of a recipient; a detached one is in a folder that was removed.
+GONE, DETACHED, INACTIVE, ACTIVE = 'gone', 'detached', 'inactive', 'active'
 
 
 class Recipients:
@@ -47,8 +48,16 @@ class Recipients:
             if self._definition(obj) is None:
                 return GONE, None
         elif not is_attached(obj):
-            return GONE, None
+            return DETACHED, obj
         return (ACTIVE if obj.active else INACTIVE), obj
+
+    def may_get(self, job: Job) -> bool:
+        """Whether the recipient of ``job`` is there and active.
+
+        One whose folder was removed may still get what that very transaction owed, once.
+        """
+        state, obj = self.find(job.recipient)
+        return state == ACTIVE or state == DETACHED and job.is_last and obj.active
 
     def definition(self, obj: Any) -> Any:
         """The subscription itself, of which ``obj`` is what the outbox knows."""
@@ -68,9 +77,9 @@ class Recipients:
 
     def prepare(self, job: Job, message: Any) -> bool:
         """Set ``job.prepared``; False when its recipient is not there or not active."""
-        state, obj = self.find(job.recipient)
-        if state != ACTIVE:
+        if not self.may_get(job):
             return False
+        _, obj = self.find(job.recipient)
         subscription = self.definition(obj)
         dialect = subscription.dialect
         if dialect is None:
@@ -96,24 +105,3 @@ class Recipients:
             problem,
         )
         return True
-
-
-def is_attached(subscription: Any) -> bool:
-    """Whether each ancestor of a subscription still holds its child, as far as can be told."""
-    child = subscription.__parent__
-    folder = getattr(child, '__parent__', None)
-    while folder is not None and child is not None:
-        parent = getattr(folder, '__parent__', None)
-        if parent is None:
-            return True
-        name = getattr(folder, '__name__', None)
-        if not name or not hasattr(type(parent), '__getitem__'):
-            return True
-        try:
-            held = parent[name]
-        except KeyError:
-            return False
-        if getattr(held, '_p_oid', None) != getattr(folder, '_p_oid', None):
-            return False
-        child, folder = folder, parent
-    return True

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from pyramid_webhooks.delivery.jobs import Job
-from pyramid_webhooks.delivery.preparing import ACTIVE, GONE, Recipients
+from pyramid_webhooks.delivery.preparing import ACTIVE, DETACHED, GONE, Recipients
 from pyramid_webhooks.interfaces import IRetryPolicy
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import Item, Recipient
@@ -87,7 +87,7 @@ class Recorder:
 
     def _reschedule(self, job: Job, message: Any, outbox: Outbox, state: str) -> bool:
         outcome = job.outcome
-        if outcome.permanent:
+        if outcome.permanent or job.is_last or state == DETACHED:
             return False
         delay = self._policy.next_delay(job.tries + 1, outcome.status, outcome.headers)
         if delay is None:

@@ -118,12 +118,12 @@ class Dispatcher:
         start: Any = None,
     ) -> None:
         verdicts: dict[Any, bool | None] = {}
-        applicable = [
-            subscription
-            for subscription in self._matching(obj, event, resolution, start)
-            if self._refusal(subscription, obj, event, resolution, owner, verdicts, start) is None
-        ]
-        if not applicable:
+        applicable, refused = [], []
+        for subscription in self._matching(obj, event, resolution, start):
+            refusal = self._refusal(subscription, obj, event, resolution, owner, verdicts, start)
+            (applicable if refusal is None else refused).append(subscription)
+        coalescible = self._settings.coalesce and payload is _AT_COMMIT
+        if not applicable and not (refused and coalescible):
             return
         connection = self._connection(obj, event, start)
         if connection is None:
@@ -261,15 +261,12 @@ class Dispatcher:
     ) -> Occurrence:
         dialects = dict.fromkeys(dialect for _, dialect in recipients)
         rendered = None
-        coalescible = False
         if payload is not _AT_COMMIT:
             request = request_for(self._registry)
             rendered = render_explicit(self._registry, payload, dialects, request)
-        else:
-            coalescible = self._settings.coalesce
-            if not coalescible or IObjectRemovedEvent.providedBy(event):
-                request = request_for(self._registry)
-                rendered = render(self._registry, obj, event, dialects, request)
+        elif not self._settings.coalesce or IObjectRemovedEvent.providedBy(event):
+            request = request_for(self._registry)
+            rendered = render(self._registry, obj, event, dialects, request)
         return Occurrence(
             resolution.name,
             obj,
@@ -278,7 +275,6 @@ class Dispatcher:
             recipients,
             time.time(),
             rendered,
-            coalescible,
         )
 
     def _recipients(

@@ -20,6 +20,7 @@ class Occurrence:
     """One event that is owed to somebody.
 
     :ivar recipients: (persistent recipient, dialect) of each subscription that gets it.
+    :ivar refused: the persistent recipients that match but may not get it.
     :ivar rendered: (bytes by dialect, errors by dialect), or None: to be made at commit.
     :ivar coalescible: whether a later event of the same type on the object replaces it.
     """
@@ -31,6 +32,7 @@ class Occurrence:
         'name',
         'obj',
         'recipients',
+        'refused',
         'rendered',
         'timestamp',
     )
@@ -45,6 +47,7 @@ class Occurrence:
         timestamp: float,
         rendered: Any = None,
         coalescible: bool = False,
+        refused: Sequence[Any] = (),
     ):
         self.name = name
         self.obj = obj
@@ -54,6 +57,7 @@ class Occurrence:
         self.timestamp = timestamp
         self.rendered = rendered
         self.coalescible = coalescible
+        self.refused = refused
 
 
 @implementer(transaction.interfaces.ISavepointDataManager)
@@ -96,6 +100,10 @@ class PendingEvents:
             self._txn.addBeforeCommitHook(self._before_commit)
             self._hooked = True
         self._occurrences.append(occurrence)
+
+    def owes_anything(self) -> bool:
+        """Whether anything is owed yet."""
+        return bool(self._occurrences)
 
     def is_new(self, event: Any) -> bool:
         """Whether ``event`` is met for the first time; it may be fired in more than one way."""
@@ -193,19 +201,31 @@ class Savepoint:
 def coalesce(occurrences: list[Occurrence]) -> list[Occurrence]:
     """Keep the last of several events of one type on one object; the order is that of the last.
 
+    The last verdict on each subscription counts.
     Of an object that was both added and removed, and is new in this transaction, nothing is kept.
     """
     passing = _passing_objects(occurrences)
     kept: dict[Any, Occurrence] = {}
     for number, occurrence in enumerate(occurrences):
-        if id(occurrence.obj) in passing and occurrence.obj is not None:
-            continue
         key: Any = number
         if occurrence.coalescible:
+            if id(occurrence.obj) in passing:
+                continue
             key = (id(occurrence.obj), occurrence.name)
-            kept.pop(key, None)
+            earlier = kept.pop(key, None)
+            if earlier is not None:
+                _inherit(occurrence, earlier)
         kept[key] = occurrence
-    return list(kept.values())
+    return [occurrence for occurrence in kept.values() if occurrence.recipients]
+
+
+def _inherit(occurrence: Occurrence, earlier: Occurrence) -> None:
+    """Keep who was to get the earlier event, unless the later one was judged for it too."""
+    judged = {id(recipient) for recipient, _ in occurrence.recipients}
+    judged.update(map(id, occurrence.refused))
+    kept = [pair for pair in earlier.recipients if id(pair[0]) not in judged]
+    if kept and occurrence.rendered is None:
+        occurrence.recipients = [*occurrence.recipients, *kept]
 
 
 def _passing_objects(occurrences: list[Occurrence]) -> set[int]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from zope.lifecycleevent.interfaces import IObjectRemovedEvent
+
 from pyramid_webhooks.emit.payloads import render
 from pyramid_webhooks.emit.pending import Occurrence
 from pyramid_webhooks.emit.requests import request_for
+from pyramid_webhooks.outbox.owed import LAST
 from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.outbox.segment import OWED_LIMIT, Entry
+from pyramid_webhooks.resources.finding import is_attached
+from pyramid_webhooks.resources.globals import GlobalRecord
 from pyramid_webhooks.resources.message import Message, Origin, current_pid_and_host
 
 #: (database name, oid of the segment that was added to)
@@ -47,14 +52,21 @@ def _owe(message: Message, occurrence: Occurrence) -> Iterable[Hint]:
     connection = occurrence.connection
     home = connection.db().database_name
     intake = outbox_of(connection, create=True).intake
-    by_database: dict[str, list[bytes]] = {}
+    removal = IObjectRemovedEvent.providedBy(occurrence.event)
+    groups: dict[tuple[str | None, Any], list[bytes]] = {}
     for recipient, _ in occurrence.recipients:
         database = recipient._p_jar.db().database_name
-        by_database.setdefault(database, []).append(recipient._p_oid)
-    for database, oids in by_database.items():
+        details = (LAST,) if removal and not _is_attached(recipient) else None
+        group = (None if database == home else database, details)
+        groups.setdefault(group, []).append(recipient._p_oid)
+    for (database, details), oids in groups.items():
         for start in range(0, len(oids), OWED_LIMIT):
             owed = b''.join(oids[start : start + OWED_LIMIT])
-            entry = Entry(message, owed, None if database == home else database)
+            entry = Entry(message, owed, database, details)
             segment = intake.append(entry)
             if segment._p_oid is not None:
                 yield home, segment._p_oid
+
+
+def _is_attached(recipient: Any) -> bool:
+    return isinstance(recipient, GlobalRecord) or is_attached(recipient)

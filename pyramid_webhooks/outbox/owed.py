@@ -19,6 +19,8 @@ ACTIVATED = 'activated'
 DEACTIVATED = 'deactivated'
 REMOVED = 'removed'
 RESEND = 'resend'
+#: The folder of the subscriptions was removed in the same transaction: one attempt is made.
+LAST = 'last'
 
 
 class Owed(NamedTuple):
@@ -116,12 +118,15 @@ def _in_intake(home: str, outbox: Outbox, recipient: Any) -> Iterator[Owed]:
                 at = entry.owed.find(oid, at + 1)
             if at < 0:
                 continue
-            if entry.details is None:
-                created = entry.message.timestamp
-                yield Owed(entry.message, 1, created, created)
-            else:
-                _, number, created = entry.details
-                yield Owed(entry.message, number, created, created)
+            number, created = first_attempt(entry)
+            yield Owed(entry.message, number, created, created)
+
+
+def first_attempt(entry: Entry) -> tuple[int, float]:
+    """The number of the attempt that ``entry`` owes, and since when, as a POSIX time."""
+    if entry.details is not None and entry.details[0] == RESEND:
+        return entry.details[1:]
+    return 1, entry.message.timestamp
 
 
 def _in_schedule(outbox: Outbox, recipient: Recipient) -> tuple[Iterable[Owed], Iterable[Owed]]:

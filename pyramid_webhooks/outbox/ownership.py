@@ -94,9 +94,10 @@ class Member:
         else:
             record.heartbeat = time.time()
 
-    def claim(self, outbox: Outbox) -> dict[int, int]:
+    def claim(self, outbox: Outbox, beat: bool = True) -> dict[int, int]:
         """Take over the partitions that nobody owns who is alive, in the current transaction.
 
+        :param beat: also give a sign of life.
         :returns: all that it owns once this is committed, to be stored as :attr:`owned` then.
         """
         dead = [
@@ -107,7 +108,8 @@ class Member:
         for id in dead:
             del outbox.processes[id]
             self._heard.pop(id, None)
-        self.beat(outbox)
+        if beat or self.id not in outbox.processes:
+            self.beat(outbox)
         owned: dict[int, int] = {}
         for number, partition in enumerate(outbox.partitions):
             if partition.owner != self.id and partition.owner not in outbox.processes:

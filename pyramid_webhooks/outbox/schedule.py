@@ -130,9 +130,12 @@ class Schedule(Persistent):
                     return
                 yield recipient
 
-    def next_due(self) -> float | None:
-        """When something is due next; None when nothing waits."""
-        return self._due.minKey()[0] if self._due else None
+    def next_due(self, after: float = -1.0) -> float | None:
+        """When something is due next, later than ``after``; None when nothing waits."""
+        if self._due is not None:
+            for when, _ in self._due.keys((after, ('\U0010ffff', b''))):
+                return when
+        return None
 
     def _index(self, recipient: Recipient, queue: Queue) -> None:
         when = None if queue.held else queue.next_due()

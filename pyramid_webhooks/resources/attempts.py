@@ -52,15 +52,6 @@ class AttemptRecord(NamedTuple):
     exceptions: tuple[str, ...]
 
 
-class PendingRecord(NamedTuple):
-    """An attempt that is still owed. Times are POSIX times."""
-
-    message: Message
-    number: int
-    created: float
-    due: float
-
-
 class Batch(Persistent):
     """Attempts that were recorded in one transaction; never changed."""
 
@@ -223,9 +214,13 @@ class AttemptResponse(NamedTuple):
 
 @implementer(IAttempt)
 class Attempt:
-    """A view of one attempt. It is made when it is asked for, and not stored."""
+    """A view of one attempt. It is made when it is asked for, and not stored.
 
-    def __init__(self, parent: Attempts, record: AttemptRecord | PendingRecord):
+    :param record: an :class:`AttemptRecord`; or what is still owed, which has ``message``,
+        ``number``, ``created`` and ``due``.
+    """
+
+    def __init__(self, parent: Attempts, record: Any):
         self.__parent__ = parent
         self._record = record
         self.id = self.__name__ = attempt_id(record)
@@ -239,7 +234,7 @@ class Attempt:
         return self.__parent__.__parent__
 
     @property
-    def record(self) -> AttemptRecord | PendingRecord:
+    def record(self) -> Any:
         """The plain values."""
         return self._record
 
@@ -280,7 +275,7 @@ class Attempt:
     @property
     def request(self) -> AttemptRequest | None:
         record = self._record
-        if isinstance(record, PendingRecord) or not record.url:
+        if self.pending() or not record.url:
             return None
         body = record.body
         if body is None:
@@ -309,7 +304,7 @@ class Attempt:
         return origin._replace(created=utc(origin.created))
 
     def pending(self) -> bool:
-        return isinstance(self._record, PendingRecord)
+        return not isinstance(self._record, AttemptRecord)
 
     def succeeded(self) -> bool:
         return self.status == 'successful'
@@ -321,7 +316,7 @@ class Attempt:
         return not self.pending()
 
 
-def attempt_id(record: AttemptRecord | PendingRecord) -> str:
+def attempt_id(record: Any) -> str:
     """The id of an attempt: message id and number."""
     return f'{record.message.id}-{record.number}'
 
@@ -391,7 +386,7 @@ class Attempts(Mapping[str, Attempt]):
         log = self.__parent__.log
         return [] if log is None else sorted(log, key=lambda each: each.created)
 
-    def _pending(self) -> Iterator[PendingRecord]:
+    def _pending(self) -> Iterator[Any]:
         registry = find_registry(self.__parent__)
         owed = registry and registry.queryUtility(IOwedDeliveries)
         return owed.pending(self.__parent__) if owed else iter(())

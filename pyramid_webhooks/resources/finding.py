@@ -78,3 +78,26 @@ def managers_in_lineage(resource: Any, registry: Any) -> Iterator[ISubscriptionM
             manager = getattr(folder, MANAGER_NAME, None)
         if manager is not None and ISubscriptionManager.providedBy(manager):
             yield manager
+
+
+def is_attached(subscription: Any) -> bool:
+    """Whether each ancestor of ``subscription`` still holds its child, as far as can be told.
+
+    Nothing fires for ``del parent[name]``, so that this is the way to know.
+    """
+    start = getattr(subscription.__parent__, '__parent__', None)
+    for folder in lineage(start):
+        parent = getattr(folder, '__parent__', None)
+        name = getattr(folder, '__name__', None)
+        if parent is None or not name or not is_folder(parent):
+            return True
+        try:
+            held = parent[name]
+        except KeyError:
+            return False
+        except Exception:
+            return True
+        oid = getattr(held, '_p_oid', None)
+        if oid is not None and oid != getattr(folder, '_p_oid', None):
+            return False
+    return True

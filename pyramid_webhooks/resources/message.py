@@ -16,8 +16,8 @@ INLINE_LIMIT = 4096
 
 
 def new_message_id() -> str:
-    """``msg_`` and 26 characters that sort by time: 48 bits of milliseconds, 80 random ones."""
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    """``msg_`` and 26 characters that sort by time: 64 bits of nanoseconds, 66 random ones."""
+    number = time.time_ns() << 66 | secrets.randbits(66)
     return 'msg_' + ''.join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
