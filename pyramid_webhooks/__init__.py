@@ -26,6 +26,7 @@ from pyramid_webhooks.registries import remember_registry
 from pyramid_webhooks.resources.finding import find_managers, manager_of
 from pyramid_webhooks.resources.globals import GlobalManager
 from pyramid_webhooks.resources.subscribing import subscribe, unsubscribe_owner
+from pyramid_webhooks.resources.traversal import wrap_traversers
 from pyramid_webhooks.settings import parse_settings
 from pyramid_webhooks.startup import register_defaults, register_settings, start, wake_after_fork
 
@@ -68,6 +69,9 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(RequestWebhooks, 'webhooks', reify=True)
     config.add_subscriber(start, ApplicationCreated)
     config.add_subscriber(wake_after_fork, NewRequest)
+    wrap_traversers(config)
+    if settings.rest:
+        config.include('pyramid_webhooks.rest')
     if settings.zope_event:
         install_bridge()
 

@@ -69,26 +69,23 @@ def explain_event(obj: Any, event: Any, request: Any = None) -> list[tuple[Any, 
     context = getattr(request, 'context', None)
     global_manager = registry.getUtility(IGlobalManager)
     start = where_it_stood(obj, event)
+    verdicts = dispatcher.verdicts(obj, event, resolution)
     explained = []
     for manager in managers_for(start, context, global_manager, registry):
         for subscription in manager.values():
             if isinstance(subscription, GlobalSubscription):
                 subscription = dispatcher.locate(subscription, obj, event)
-            explained.append(
-                (subscription, *_verdict(dispatcher, subscription, obj, event, resolution))
-            )
+            explained.append((subscription, *_verdict(verdicts, subscription, resolution)))
     return explained
 
 
-def _verdict(
-    dispatcher: Any, subscription: Any, obj: Any, event: Any, resolution: Any
-) -> tuple[bool, str]:
+def _verdict(verdicts: Any, subscription: Any, resolution: Any) -> tuple[bool, str]:
     if not subscription.active:
         return False, f'It is not active: {subscription.status_message}'
     if not resolution.keys.intersection(subscription.wanted.keys()):
         wanted = subscription.events or (subscription.for_name, subscription.when_name)
         return False, f'It is for other events: {", ".join(wanted)}.'
-    refusal = dispatcher.refusal(subscription, obj, event, resolution)
+    refusal = verdicts.refusal(subscription)
     if refusal is not None:
         return False, f'It is not applicable: {refusal}.'
     return True, f'It gets the event as {resolution.name}.'

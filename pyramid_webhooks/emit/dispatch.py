@@ -17,18 +17,16 @@ from pyramid_webhooks.emit.matching import Search, find_matching, managers_for, 
 from pyramid_webhooks.emit.payloads import render, render_explicit
 from pyramid_webhooks.emit.pending import Occurrence, PendingEvents
 from pyramid_webhooks.emit.requests import current_request, request_for
+from pyramid_webhooks.emit.verdicts import Verdicts
 from pyramid_webhooks.emit.writing import write_occurrences
 from pyramid_webhooks.events import NamedEvent, Resolution
 from pyramid_webhooks.interfaces import (
-    IApplicability,
-    IAttemptResolved,
     IDeliveryEngine,
     IDispatcher,
     IEventCatalogue,
     IGlobalManager,
     ISettings,
     ISubscriptionFinder,
-    IWebhookEvent,
 )
 from pyramid_webhooks.registries import connection_of, databases_of
 from pyramid_webhooks.resources.globals import GlobalSubscription, ensure_record
@@ -46,7 +44,6 @@ class Dispatcher:
         self._registry = registry
         self._settings = registry.getUtility(ISettings)
         self._catalogue = registry.getUtility(IEventCatalogue)
-        self._applicability = registry.getUtility(IApplicability)
         self._global_manager = registry.getUtility(IGlobalManager)
 
     def dispatch(self, event: Any, obj: Any = None) -> None:
@@ -97,11 +94,21 @@ class Dispatcher:
             self._catalogue.resolve(getattr(event, 'object', None), event).event_type is not None
         )
 
-    def refusal(
-        self, subscription: Any, obj: Any, event: Any, resolution: Resolution
-    ) -> str | None:
-        """Why an active subscription that matches would not get the event, or None."""
-        return self._refusal(subscription, obj, event, resolution, None, {})
+    def verdicts(
+        self,
+        obj: Any,
+        event: Any,
+        resolution: Resolution,
+        only_owner: str | None = None,
+        start: Any = None,
+    ) -> Verdicts:
+        """Who of those that match may get the event."""
+        judged = where_it_stood(obj, event)
+        if judged is None:
+            judged = start
+        if judged is None:
+            judged = getattr(current_request(self._registry), 'context', None)
+        return Verdicts(self._registry, obj, event, resolution.event_type, judged, only_owner)
 
     def locate(self, subscription: GlobalSubscription, obj: Any, event: Any) -> Any:
         """A global subscription with its state, as the object's transaction sees it."""
@@ -117,10 +124,13 @@ class Dispatcher:
         owner: str | None = None,
         start: Any = None,
     ) -> None:
-        verdicts: dict[Any, bool | None] = {}
+        matching = list(self._matching(obj, event, resolution, start))
+        if not matching:
+            return
         applicable, refused = [], []
-        for subscription in self._matching(obj, event, resolution, start):
-            refusal = self._refusal(subscription, obj, event, resolution, owner, verdicts, start)
+        verdicts = self.verdicts(obj, event, resolution, owner, start)
+        for subscription in matching:
+            refusal = verdicts.refusal(subscription)
             (applicable if refusal is None else refused).append(subscription)
         coalescible = self._settings.coalesce and payload is _AT_COMMIT
         if not applicable and not (refused and coalescible):
@@ -143,11 +153,17 @@ class Dispatcher:
                 obj,
             )
             return
-        if not pending.is_new(event):
+        if not (applicable or pending.owes_anything()) or not pending.is_new(event):
             return
         recipients = list(self._recipients(applicable, connection))
-        if recipients:
-            pending.add(self._occurrence(obj, event, resolution, payload, connection, recipients))
+        judged = recipients
+        if coalescible and refused and pending.owes_anything():
+            judged = recipients + list(self._recipients(refused, connection))
+        if judged:
+            occurrence = self._occurrence(obj, event, resolution, payload, connection, recipients)
+            occurrence.coalescible = coalescible
+            occurrence.refused = [recipient for recipient, _ in judged[len(recipients) :]]
+            pending.add(occurrence)
 
     def _matching(self, obj: Any, event: Any, resolution: Resolution, start: Any) -> Iterable[Any]:
         request = current_request(self._registry)
@@ -157,69 +173,6 @@ class Dispatcher:
         managers = managers_for(start, context, self._global_manager, self._registry)
         finder = self._registry.queryUtility(ISubscriptionFinder, default=find_matching)
         return finder(Search(obj, event, resolution.keys, managers, request))
-
-    def _refusal(
-        self,
-        subscription: Any,
-        obj: Any,
-        event: Any,
-        resolution: Resolution,
-        only_owner: str | None,
-        verdicts: dict[Any, bool | None],
-        start: Any = None,
-    ) -> str | None:
-        """Why ``subscription`` does not get the event; None when it does."""
-        if only_owner is not None and subscription.owner != only_owner:
-            return f'it is for subscriptions of {only_owner!r} only'
-        event_type = resolution.event_type
-        if event_type is not None and event_type.owner_of is not None:
-            if subscription.owner is None or subscription.owner != self._owner(event_type, obj):
-                return 'it is for subscriptions of the owner of the object only'
-        if IWebhookEvent.providedBy(event) and IAttemptResolved.providedBy(event):
-            if event.subscription.recipient is subscription.recipient:
-                return "it is about the subscription's own attempt"
-        if subscription.owner is None and not self._settings.check_initiator:
-            return None
-        judged = where_it_stood(obj, event) if obj is not None else start
-        permission = self._applicability.permission_of(subscription)
-        if subscription.owner is not None:
-            key = (subscription.owner, permission)
-            if key not in verdicts:
-                verdicts[key] = self._judge(subscription, judged)
-            if not verdicts[key]:
-                return f'{subscription.owner!r} has not the permission {permission!r}'
-        if self._settings.check_initiator:
-            key = (None, permission)
-            if key not in verdicts:
-                verdicts[key] = self._initiator_may(judged, permission)
-            if not verdicts[key]:
-                return f'the current user has not the permission {permission!r}'
-        return None
-
-    def _judge(self, subscription: Any, obj: Any) -> bool:
-        try:
-            return bool(subscription.is_applicable(obj, request_for(self._registry)))
-        except Exception:
-            logger.exception('%r could not be judged; that is a no.', subscription)
-            return False
-
-    def _initiator_may(self, obj: Any, permission: str) -> bool:
-        request = current_request(self._registry)
-        if request is None:
-            return False
-        try:
-            return bool(request.has_permission(permission, obj))
-        except Exception:
-            logger.exception('The current user could not be judged; that is a no.')
-            return False
-
-    @staticmethod
-    def _owner(event_type: Any, obj: Any) -> Any:
-        try:
-            return event_type.owner_of(obj)
-        except Exception:
-            logger.exception('The owner of %r for %s is unknown.', type(obj), event_type.name)
-            return None
 
     def _connection(self, obj: Any, event: Any, start: Any) -> Any:
         for candidate in (obj, getattr(event, 'oldParent', None), start):

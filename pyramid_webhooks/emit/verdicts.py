@@ -1,0 +1,107 @@
+"""Who of those whose subscription matches an event may get it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pyramid.registry import Registry
+
+from pyramid_webhooks.emit.requests import current_request, request_for
+from pyramid_webhooks.events import EventType
+from pyramid_webhooks.interfaces import (
+    IApplicability,
+    IAttemptResolved,
+    ISettings,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class Verdicts:
+    """The verdicts on one event, each owner and permission being judged once.
+
+    :param judged: what permissions are judged on: the object where it stood or, without an
+        object, the resource where the lookup of subscriptions starts.
+    :param only_owner: only the subscriptions of this owner may get the event.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        obj: Any,
+        event: Any,
+        event_type: EventType | None,
+        judged: Any,
+        only_owner: str | None,
+    ):
+        self._registry = registry
+        self._obj = obj
+        self._event = event
+        self._event_type = event_type
+        self._judged = judged
+        self._only_owner = only_owner
+        self._applicability = registry.getUtility(IApplicability)
+        self._check_initiator = registry.getUtility(ISettings).check_initiator
+        self._known: dict[tuple[str | None, str], bool] = {}
+        self._request: Any = None
+        self._about = event.subscription.recipient if IAttemptResolved.providedBy(event) else None
+        self._owner_of_object: Any = self._find_owner()
+
+    def refusal(self, subscription: Any) -> str | None:
+        """Why ``subscription`` does not get the event; None when it does."""
+        if self._only_owner is not None and subscription.owner != self._only_owner:
+            return f'it is for subscriptions of {self._only_owner!r} only'
+        if self._event_type is not None and self._event_type.owner_of is not None:
+            if subscription.owner is None or subscription.owner != self._owner_of_object:
+                return 'it is for subscriptions of the owner of the object only'
+        if self._about is not None and subscription.recipient is self._about:
+            return "it is about the subscription's own attempt"
+        if subscription.owner is None and not self._check_initiator:
+            return None
+        permission = self._applicability.permission_of(subscription)
+        if subscription.owner is not None and not self._owner_may(subscription, permission):
+            return f'{subscription.owner!r} has not the permission {permission!r}'
+        if self._check_initiator and not self._initiator_may(permission):
+            return f'the current user has not the permission {permission!r}'
+        return None
+
+    def _owner_may(self, subscription: Any, permission: str) -> bool:
+        key = (subscription.owner, permission)
+        if key not in self._known:
+            if self._request is None:
+                self._request = request_for(self._registry)
+            try:
+                verdict = bool(subscription.is_applicable(self._judged, self._request))
+            except Exception:
+                logger.exception('%r could not be judged; that is a no.', subscription)
+                verdict = False
+            self._known[key] = verdict
+        return self._known[key]
+
+    def _initiator_may(self, permission: str) -> bool:
+        key = (None, permission)
+        if key not in self._known:
+            request = current_request(self._registry)
+            try:
+                verdict = request is not None and bool(
+                    request.has_permission(permission, self._judged)
+                )
+            except Exception:
+                logger.exception('The current user could not be judged; that is a no.')
+                verdict = False
+            self._known[key] = verdict
+        return self._known[key]
+
+    def _find_owner(self) -> Any:
+        if self._event_type is None or self._event_type.owner_of is None:
+            return None
+        try:
+            return self._event_type.owner_of(self._obj)
+        except Exception:
+            logger.exception(
+                'The owner of a %s for %s is unknown.',
+                type(self._obj).__qualname__,
+                self._event_type.name,
+            )
+            return None
