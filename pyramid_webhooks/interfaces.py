@@ -292,6 +292,9 @@ class IOwedDeliveries(Interface):
     def pending(subscription):
         """Yield plain values of the pending attempts of ``subscription``, oldest first."""
 
+    def anything_due():
+        """Whether anything is owed that is due now, and not held."""
+
     def tell(subscription, command):
         """Let the engine know, through the outbox, that the subscription was changed.
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import transaction
 from pyramid.registry import Registry
 from zope.interface import implementer
 
@@ -14,6 +15,7 @@ from pyramid_webhooks.interfaces import IDeliveryEngine, IOwedDeliveries
 from pyramid_webhooks.outbox.root import Outbox, outbox_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, QueueKey, Recipient
 from pyramid_webhooks.outbox.segment import OID_SIZE, Entry
+from pyramid_webhooks.registries import databases_of
 
 ACTIVATED = 'activated'
 DEACTIVATED = 'deactivated'
@@ -51,6 +53,17 @@ class OwedDeliveries:
             runs.append(waiting)
             runs.append(sorted(retries, key=_created))
         return heapq.merge(*runs, key=_created)
+
+    def anything_due(self) -> bool:
+        """Whether anything is owed that is due now, and not held."""
+        database = databases_of(self._registry)['']
+        manager = transaction.TransactionManager()
+        connection = database.open(transaction_manager=manager)
+        try:
+            return anything_due(connection, time.time())
+        finally:
+            manager.abort()
+            connection.close()
 
     def tell(self, subscription: Any, command: str) -> None:
         """Let the engine know that ``subscription`` was changed, once this is committed."""
