@@ -34,13 +34,25 @@ class AttributeFolder:
             return
         if not is_folder(folder):
             raise TypeError(f'{folder!r} can not hold webhooks: it has no __getitem__.')
-        if not isinstance(folder, Persistent) or not hasattr(folder, '__dict__'):
-            raise TypeError(
-                f'{type(folder).__qualname__} objects can not hold webhooks as an attribute: it '
-                f'would not be stored. Adapt the class to IWebhookFolder, or derive it from '
-                f'persistent.Persistent and keep its items in a BTree attribute.'
-            )
-        setattr(folder, MANAGER_NAME, manager)
+        if isinstance(folder, Persistent) and hasattr(folder, '__dict__'):
+            setattr(folder, MANAGER_NAME, manager)
+            if _would_be_stored(folder):
+                return
+            delattr(folder, MANAGER_NAME)
+        raise TypeError(
+            f'{type(folder).__qualname__} objects can not hold webhooks as an attribute: it '
+            f'would not be stored. Adapt the class to IWebhookFolder, or derive it from '
+            f'persistent.Persistent and keep its items in a BTree attribute.'
+        )
+
+
+def _would_be_stored(folder: Persistent) -> bool:
+    """Whether the attribute is part of what is stored; that of a BTree would not be."""
+    if type(folder).__getstate__ is Persistent.__getstate__:
+        return True
+    state = folder.__getstate__()
+    parts = state if isinstance(state, tuple) else (state,)
+    return any(isinstance(part, dict) and MANAGER_NAME in part for part in parts)
 
 
 def is_folder(resource: Any) -> bool:
