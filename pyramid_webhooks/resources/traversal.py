@@ -1,4 +1,4 @@
-"""Traversal: ``__webhooks__`` is found under any folder, whatever traverser the application has."""
+"""Traversal: ``__webhooks__`` is found under any folder, whatever traverser there is."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 from cornice.validators import colander_body_validator, colander_querystring_validator
 
 from pyramid_webhooks.resources.subscription import ADD, DELETE, EDIT, VIEW
-from pyramid_webhooks.rest.access import demand, may, may_look, needs, subscription_seen
+from pyramid_webhooks.rest.access import may, may_look, needs, subscription_seen
 from pyramid_webhooks.rest.body import read_body, read_query
 from pyramid_webhooks.rest.context import find_manager, find_subscription
 from pyramid_webhooks.rest.errors import Refused, invalid_arguments_refused
@@ -67,10 +67,17 @@ def get_subscription(request: Any) -> dict[str, Any]:
     return subscription_json(request.context, request)
 
 
+def _changeable(request: Any, **_: Any) -> None:
+    reason = _REASONS.get(request.context.kind)
+    if reason is not None:
+        raise Refused(409, 'path', 'id', reason)
+
+
 @subscription_service.patch(
     validators=(
         subscription_seen,
         needs(EDIT, 'change this subscription'),
+        _changeable,
         colander_body_validator,
     ),
     schema=Change(),
@@ -78,7 +85,7 @@ def get_subscription(request: Any) -> dict[str, Any]:
 )
 def change_subscription(request: Any) -> dict[str, Any]:
     """Change some fields."""
-    subscription = _dynamic(request)
+    subscription = request.context
     manager = subscription.__parent__
     changes = dict(request.validated)
     active = changes.pop('active', None)
@@ -90,19 +97,12 @@ def change_subscription(request: Any) -> dict[str, Any]:
     return subscription_json(subscription, request)
 
 
-@subscription_service.delete(validators=(subscription_seen,))
-def remove_subscription(request: Any) -> Any:
+@subscription_service.delete(
+    validators=(subscription_seen, needs(DELETE, 'remove this subscription'), _changeable)
+)
+def remove_subscription(request: Any) -> str:
     """Remove it; what it is still owed is dropped."""
-    demand(request, DELETE, request.context, 'remove this subscription')
-    subscription = _dynamic(request)
+    subscription = request.context
     del subscription.__parent__[subscription.id]
     request.response.status_int = 204
     return ''
-
-
-def _dynamic(request: Any) -> Any:
-    subscription = request.context
-    reason = _REASONS.get(subscription.kind)
-    if reason is not None:
-        raise Refused(409, 'path', 'id', reason)
-    return subscription
