@@ -33,7 +33,7 @@ from pyramid_webhooks.outbox.ownership import LostPartitions, Member
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25
-_CLAIM_SECONDS = 1.0
+_CLAIM_SECONDS = 0.25
 _TROUBLE_SECONDS = 1.0
 _CONFLICT_SECONDS = 0.005
 #: Results that are recorded in one transaction.

@@ -161,7 +161,7 @@ class Reader:
             mine = [
                 oid
                 for oid in entry.oids()
-                if partition_of((entry.database or home, oid)) in self._member.owned
+                if partition_of((entry.database_in(home), oid)) in self._member.owned
             ]
             if not mine:
                 continue
@@ -181,7 +181,7 @@ class Reader:
         entry: Entry,
         oids: list[bytes],
     ) -> None:
-        database = entry.database or home
+        database = entry.database_in(home)
         fresh = [oid for oid in oids if (home, key, (database, oid)) not in self._held]
         if not fresh:
             return
@@ -285,7 +285,7 @@ class Reader:
     ) -> None:
         """Subscriptions were activated, deactivated or removed."""
         for oid in oids:
-            recipient = (entry.database or home, oid)
+            recipient = (entry.database_in(home), oid)
             schedule = outbox.schedule_of(recipient)
             # What it is now counts, not what the command was: commands may be read in any order.
             state, _ = view.recipients.find(recipient)

@@ -124,7 +124,7 @@ def _in_intake(home: str, outbox: Outbox, recipient: Any) -> Iterator[Owed]:
     database, oid = recipient_key(recipient)
     for segment in outbox.intake.all_segments():
         for _, entry in segment.items():
-            if entry.message is None or (entry.database or home) != database:
+            if entry.message is None or entry.database_in(home) != database:
                 continue
             at = entry.owed.find(oid)
             while at > 0 and at % OID_SIZE:

@@ -42,6 +42,10 @@ class Entry(NamedTuple):
         """The oids of the subscriptions."""
         return unpack(self.owed)
 
+    def database_in(self, home: str) -> str:
+        """The name of the database of the subscriptions, in the outbox of ``home``."""
+        return home if self.database is None else self.database
+
 
 def unpack(owed: bytes) -> list[bytes]:
     """The single oids of packed ones."""
