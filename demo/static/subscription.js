@@ -4,7 +4,8 @@ import { badge, clock, element, headerLines, pretty, show } from './dom.js';
 import { all, call } from './rest.js';
 
 const PAUSE = 1500;
-const SHOWN = 500;
+const LOADED = 500;
+const SHOWN = 100;
 const KINDS = { pending: 'wait', successful: 'good', failed: 'bad' };
 const page = document.getElementById('subscription');
 const { restUrl } = page.dataset;
@@ -17,7 +18,7 @@ async function refresh() {
   try {
     const subscription = await call('GET', url);
     showFacts(subscription);
-    showAttempts(await all(subscription.attempts_url, 'attempts', SHOWN));
+    showAttempts(await all(subscription.attempts_url, 'attempts', LOADED));
     show(problem, '');
   } catch (error) {
     show(problem, error.status === 404 ? 'There is no such subscription, or you may not see it.' : error.message);
@@ -44,28 +45,27 @@ function showFacts(subscription) {
 }
 
 function showAttempts(attempts) {
-  page.querySelector('.count').textContent = attempts.length;
+  const hidden = attempts.length - SHOWN;
+  page.querySelector('.count').textContent = hidden > 0 ? `the last ${SHOWN} of ${attempts.length}` : attempts.length;
   page.querySelector('.none').hidden = attempts.length > 0;
-  const seen = new Set();
-  for (const attempt of attempts) {
-    seen.add(attempt.id);
-    const known = rows.get(attempt.id);
-    if (known?.status === attempt.status) continue;
-    const node = row(attempt);
-    if (known) {
-      node.open = known.node.open;
-      known.node.replaceWith(node);
-    } else {
-      attemptsNode.prepend(node);
-    }
-    rows.set(attempt.id, { node, status: attempt.status });
+  const nodes = attempts.slice(-SHOWN).reverse().map(upToDate);
+  const shown = [...attemptsNode.children];
+  if (nodes.length !== shown.length || nodes.some((node, index) => node !== shown[index])) {
+    attemptsNode.replaceChildren(...nodes);
   }
-  for (const [id, { node }] of rows) {
-    if (!seen.has(id)) {
-      node.remove();
-      rows.delete(id);
-    }
+  const ids = new Set(attempts.map((attempt) => attempt.id));
+  for (const id of rows.keys()) {
+    if (!ids.has(id)) rows.delete(id);
   }
+}
+
+function upToDate(attempt) {
+  const known = rows.get(attempt.id);
+  if (known?.status === attempt.status) return known.node;
+  const node = row(attempt);
+  if (known) node.open = known.node.open;
+  rows.set(attempt.id, { node, status: attempt.status });
+  return node;
 }
 
 function row(attempt) {
