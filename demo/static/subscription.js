@@ -82,7 +82,8 @@ function row(attempt) {
       element('span', { class: 'grow' }, attempt.message ?? ''),
       element('small', {}, `try ${attempt.number}`),
       elapsed === undefined || elapsed === null ? null : element('small', {}, `${Math.round(elapsed * 1000)} ms`),
-      clock(attempt.resolved_at ?? attempt.created),
+      status === 'pending' ? element('small', {}, 'due') : null,
+      clock(attempt.resolved_at ?? attempt.due),
       status === 'pending' ? null : retryButton(attempt),
     ),
     element(
