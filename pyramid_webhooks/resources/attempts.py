@@ -228,6 +228,12 @@ class Attempt:
     def __repr__(self) -> str:
         return f'<{type(self).__name__} {self.id} {self.status}>'
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Attempt) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     @property
     def subscription(self) -> Any:
         """The subscription it belongs to."""
@@ -280,8 +286,7 @@ class Attempt:
         body = record.body
         if body is None:
             body = record.message.data(record.dialect) or b''
-        headers = ResponseHeaders(record.headers)
-        return AttemptRequest(record.url, record.method, headers, body)
+        return AttemptRequest(record.url, record.method, ResponseHeaders(record.headers), body)
 
     @property
     def response(self) -> AttemptResponse | None:
@@ -328,6 +333,9 @@ class Attempts(Mapping[str, Attempt]):
 
     def __init__(self, subscription: Any):
         self.__parent__ = subscription
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Attempts) and self.__parent__ == other.__parent__
 
     def __iter__(self) -> Iterator[str]:
         return (attempt.id for attempt in self.iterate())
