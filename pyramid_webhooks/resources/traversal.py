@@ -213,7 +213,8 @@ def child_of(resource: Any, name: str) -> Any:
             return subscription
         return next((each for each in global_subscriptions(resource) if each.id == name), None)
     if ISubscription.providedBy(resource):
-        return resource.attempts if name == Attempts.__name__ else None
+        attempts = resource.attempts
+        return attempts if name == attempts.__name__ else None
     if isinstance(resource, Attempts):
         return resource.get(name)
     return None

@@ -54,6 +54,9 @@ def retry_attempt(request: Any) -> dict[str, Any]:
     attempt = request.context
     if attempt.pending():
         raise Refused(409, 'path', 'attempt', 'This attempt has not been made yet.')
-    record = request.registry.getUtility(IOwedDeliveries).resend(attempt)
+    try:
+        record = request.registry.getUtility(IOwedDeliveries).resend(attempt)
+    except ValueError as error:
+        raise Refused(409, 'path', 'attempt', str(error)) from None
     request.response.status_int = 202
     return attempt_json(Attempt(attempt.__parent__, record), request)

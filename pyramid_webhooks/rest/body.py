@@ -37,10 +37,15 @@ def read_body(request: Any) -> dict[str, Any]:
 
 def _read(request: Any) -> bytes:
     length = request.content_length
-    data = b'' if length is not None and length > LIMIT else request.body_file.read(LIMIT + 1)
-    if len(data) > LIMIT or (length is not None and length > LIMIT):
+    if length is None and request.is_body_readable:
+        # It comes in chunks; once read, the body can be read again by others.
+        data = request.body_file.read(LIMIT + 1)
+        length = len(data)
+        if length <= LIMIT:
+            request.body = data
+    if length is not None and length > LIMIT:
         raise Refused(413, 'body', '', f'The body is larger than {LIMIT} bytes.')
-    return data
+    return request.body
 
 
 def _unsupported(request: Any) -> Refused:
