@@ -1,0 +1,1 @@
+"""What webhooks cost, measured against yardsticks of the same run."""

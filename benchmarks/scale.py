@@ -1,0 +1,91 @@
+"""What 100,000 subscriptions in one manager cost, against 1,000."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+
+from webtest import TestApp
+
+from benchmarks.application import Application, applications
+from benchmarks.measuring import ROUNDS, Figure, ratios, sized
+from pyramid_webhooks import manager_of
+
+_URL = 'https://receiver.example/hook'
+_GOAL = 1.5
+_PAGE = 50
+_BATCH = 1000
+
+
+def measure() -> Iterator[Figure]:
+    """Creating one more, an event that three want, and a page of 50; the rounds take turns."""
+    few, many = sized(1000, 100), sized(100_000, 1000)
+    with applications() as make:
+        crowds = {size: Crowd(make(delivery='worker'), size) for size in (few, many)}
+        for name, work in WORKS.items():
+            times: dict[int, list[float]] = {size: [] for size in crowds}
+            for _ in range(2 * ROUNDS):
+                for size, crowd in crowds.items():
+                    times[size].append(_each(crowd, work))
+            yield Figure(f'{name}, at {few:,}', [1e6 * each for each in times[few]], 'µs')
+            yield Figure(f'{name}, at {many:,}', ratios(times[many], times[few]), 'x', _GOAL)
+
+
+class Crowd:
+    """An application with many subscriptions in one manager, three of which want an event.
+
+    :ivar middle: id of the subscription in the middle.
+    """
+
+    def __init__(self, application: Application, size: int):
+        self.application = application
+        application.subscribe(3, _URL)
+        for start in range(3, size, _BATCH):
+            application.subscribe(min(_BATCH, size - start), _URL, 'employee.removed')
+        with application.transaction() as root:
+            manager = manager_of(root['office'])
+            assert len(manager) == size
+            self.middle = next(itertools.islice(manager, size // 2, None))
+        self.browser = TestApp(application.wsgi, extra_environ={'HTTP_X_USER': 'owner-1'})
+
+    def create(self) -> None:
+        """Create one more subscription."""
+        with self.application.transaction() as root:
+            manager_of(root['office']).create_subscription(
+                _URL, events=['employee.removed'], owner='owner-1'
+            )
+
+    def match(self) -> None:
+        """Change an object, and owe the event to the three who want it."""
+        self.application.change()
+
+    def list(self) -> None:
+        """List a page from the middle."""
+        with self.application.transaction() as root:
+            manager = manager_of(root['office'])
+            page = list(itertools.islice(manager.iterate(after=self.middle), _PAGE))
+            assert len(page) == _PAGE
+
+    def list_over_rest(self) -> None:
+        """The same over REST."""
+        answer = self.browser.get(f'/office/__webhooks__?limit={_PAGE}&after={self.middle}')
+        assert len(answer.json['subscriptions']) == _PAGE
+
+
+WORKS = {
+    'create one more subscription': Crowd.create,
+    'an event that 3 want, committed': Crowd.match,
+    f'list a page of {_PAGE}': Crowd.list,
+    f'list a page of {_PAGE} over REST': Crowd.list_over_rest,
+}
+
+
+def _each(crowd: Crowd, work: Callable[[Crowd], None]) -> float:
+    count = sized(30, 3)
+    with crowd.application.request():
+        work(crowd)
+        started = time.perf_counter()
+        for _ in range(count):
+            work(crowd)
+        return (time.perf_counter() - started) / count
