@@ -86,6 +86,7 @@ class Reader:
         self._seen.clear()
         self._due.clear()
         self._deep_at = 0.0
+        self.more = True
 
     def drop_partitions(self, numbers: Iterable[int]) -> None:
         """Forget the jobs of partitions that belong to another process now."""
@@ -186,10 +187,7 @@ class Reader:
         if not fresh:
             return
         message = entry.message
-        try:
-            message._p_activate()
-        except POSKeyError:
-            logger.error('A message that was owed is not in the database %r any more.', home)
+        if not is_there(message, home):
             segment.take(key, fresh)
             view.touched.update(partition_of((database, oid)) for oid in fresh)
             return
@@ -337,7 +335,7 @@ class Reader:
         room = self._allowance(recipient) - self._in_memory(recipient)
         if room <= self._allowance(recipient) // 2 or len(self._held) >= WINDOW:
             return
-        for key, item in schedule.queue(recipient).items(until=now):
+        for key, item in list(schedule.queue(recipient).items(until=now)):
             if room <= 0:
                 break
             job = Job(
@@ -351,6 +349,10 @@ class Reader:
                 due=key[0] or item.created,
             )
             if job.source in self._held:
+                continue
+            if not is_there(item.message, home):
+                schedule.remove(recipient, key)
+                self._touch(view, home, recipient)
                 continue
             if not view.recipients.may_get(job):
                 self._drop_queue(view, schedule, recipient)
@@ -374,8 +376,8 @@ class Reader:
             if room <= 0:
                 continue
             for job in jobs[:room]:
-                message = self._message(view, job)
-                if message is not None and view.recipients.prepare(job, message):
+                message = view.outboxes[job.home]._p_jar.get(job.message)
+                if view.recipients.prepare(job, message):
                     ready.append(job)
                 else:
                     returned.append(job)
@@ -384,12 +386,12 @@ class Reader:
                 del self._waiting[recipient]
         return ready, returned
 
-    @staticmethod
-    def _message(view: Transaction, job: Job) -> Any:
-        connection = view.outboxes[job.home]._p_jar
-        try:
-            message = connection.get(job.message)
-            message._p_activate()
-        except POSKeyError:
-            return None
-        return message
+
+def is_there(message: Any, home: str) -> bool:
+    """Whether a message is in the database still, as it must be while it is owed."""
+    try:
+        message._p_activate()
+    except POSKeyError:
+        logger.error('A message that was owed is not in the database %r any more.', home)
+        return False
+    return True

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from pyramid.registry import Registry
 from ZODB.POSException import POSKeyError
 
+from pyramid_webhooks.delivery.failures import describe
 from pyramid_webhooks.delivery.jobs import Job, Outgoing, Prepared
 from pyramid_webhooks.interfaces import IGlobalManager
 from pyramid_webhooks.outbox.schedule import Recipient
 from pyramid_webhooks.resources.finding import is_attached
 from pyramid_webhooks.resources.globals import GlobalRecord
 from pyramid_webhooks.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 #: What became of a recipient; a detached one is in a folder that was removed.
 GONE, DETACHED, INACTIVE, ACTIVE = 'gone', 'detached', 'inactive', 'active'
@@ -44,6 +48,10 @@ class Recipients:
                 return GONE, None
         except POSKeyError:
             return GONE, None
+        except Exception:
+            # One that can't be read (its class is gone, say) must not keep others from theirs.
+            logger.exception('The subscription %s can not be read; it gets nothing.', oid.hex())
+            return INACTIVE, None
         if isinstance(obj, GlobalRecord):
             if self._definition(obj) is None:
                 return GONE, None
@@ -79,6 +87,16 @@ class Recipients:
         """Set ``job.prepared``; False when its recipient is not there or not active."""
         if not self.may_get(job):
             return False
+        try:
+            job.prepared = self._prepare(job, message)
+        except Exception as error:
+            logger.exception('The message %s could not be prepared.', message.id)
+            nothing = Outgoing(message.id, message.event, message.timestamp, '', '', b'')
+            problem = f'The request could not be made: {describe(error)}.'
+            job.prepared = Prepared(nothing, '', {}, (), problem)
+        return True
+
+    def _prepare(self, job: Job, message: Any) -> Prepared:
         _, obj = self.find(job.recipient)
         subscription = self.definition(obj)
         dialect = subscription.dialect
@@ -90,7 +108,7 @@ class Recipients:
             problem = message.error(dialect) or (
                 f'The event was stored before the subscription had the dialect {dialect!r}.'
             )
-        job.prepared = Prepared(
+        return Prepared(
             Outgoing(
                 message.id,
                 message.event,
@@ -104,4 +122,3 @@ class Recipients:
             subscription.secrets,
             problem,
         )
-        return True
