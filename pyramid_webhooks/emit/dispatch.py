@@ -99,7 +99,6 @@ class Dispatcher:
         obj: Any,
         event: Any,
         resolution: Resolution,
-        only_owner: str | None = None,
         start: Any = None,
     ) -> Verdicts:
         """Who of those that match may get the event."""
@@ -108,7 +107,7 @@ class Dispatcher:
             judged = start
         if judged is None:
             judged = getattr(current_request(self._registry), 'context', None)
-        return Verdicts(self._registry, obj, event, resolution.event_type, judged, only_owner)
+        return Verdicts(self._registry, obj, event, resolution.event_type, judged)
 
     def locate(self, subscription: GlobalSubscription, obj: Any, event: Any) -> Any:
         """A global subscription with its state, as the object's transaction sees it."""
@@ -124,11 +123,15 @@ class Dispatcher:
         owner: str | None = None,
         start: Any = None,
     ) -> None:
-        matching = list(self._matching(obj, event, resolution, start))
+        matching = [
+            subscription
+            for subscription in self._matching(obj, event, resolution, start)
+            if owner is None or subscription.owner == owner
+        ]
         if not matching:
             return
         applicable, refused = [], []
-        verdicts = self.verdicts(obj, event, resolution, owner, start)
+        verdicts = self.verdicts(obj, event, resolution, start)
         for subscription in matching:
             refusal = verdicts.refusal(subscription)
             (applicable if refusal is None else refused).append(subscription)

@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 #: How often events that are fired while payloads are made may lead to further payloads.
 _ROUNDS = 20
+#: How often it lets the hooks of others go first; they may want to be the last ones, too.
+_PATIENCE = 20
 
 
 class Occurrence:
@@ -66,7 +68,8 @@ class PendingEvents:
 
     It writes them to the outbox in a before-commit hook that runs after all others, because what
     is written later would not be stored; it is a data manager only to hear of savepoints and
-    aborts.
+    aborts, and to write what hooks have left when one of them failed and the transaction was
+    committed all the same.
 
     :param write: callable (occurrences) that writes to the outbox, and returns hints for the
         engine.
@@ -90,6 +93,7 @@ class PendingEvents:
         self._listening = False
         self._hints: list[Any] = []
         self._rounds = 0
+        self._patience = _PATIENCE
 
     def add(self, occurrence: Occurrence) -> None:
         """Owe an occurrence."""
@@ -114,11 +118,15 @@ class PendingEvents:
 
     def _before_commit(self) -> None:
         hooks = [hook for hook, _, _ in self._txn.getBeforeCommitHooks()]
-        if hooks and hooks[-1] != self._before_commit:
+        if hooks and hooks[-1] != self._before_commit and self._patience:
             # Hooks of others, that may fire events, come after this one: let them go first.
+            self._patience -= 1
             self._txn.addBeforeCommitHook(self._before_commit)
             return
         self._hooked = False
+        self._write_all()
+
+    def _write_all(self) -> None:
         occurrences, self._occurrences = self._occurrences, []
         if not occurrences:
             return
@@ -162,7 +170,11 @@ class PendingEvents:
         self._joined = False
 
     def tpc_begin(self, txn: Any) -> None:
-        """Everything has been written already."""
+        """Write what was not written because a hook failed, or that came after all hooks.
+
+        No storage has been given anything yet. Where that is too late, the commit fails.
+        """
+        self._write_all()
 
     def commit(self, txn: Any) -> None:
         """Everything has been written already."""
@@ -180,8 +192,8 @@ class PendingEvents:
         self.abort(txn)
 
     def sortKey(self) -> str:
-        """Last: it has nothing to do."""
-        return '~pyramid_webhooks'
+        """First: see :meth:`tpc_begin`."""
+        return ' pyramid_webhooks'
 
 
 @implementer(transaction.interfaces.IDataManagerSavepoint)
@@ -201,50 +213,54 @@ class Savepoint:
 def coalesce(occurrences: list[Occurrence]) -> list[Occurrence]:
     """Keep the last of several events of one type on one object; the order is that of the last.
 
-    The last verdict on each subscription counts.
-    Of an object that was both added and removed, and is new in this transaction, nothing is kept.
+    The last verdict on each subscription counts. Nothing is kept of what happened to a new object
+    before it was removed.
     """
-    passing = _passing_objects(occurrences)
     kept: dict[Any, Occurrence] = {}
+    keys: dict[int, list[Any]] = {}
+    added: set[int] = set()
     for number, occurrence in enumerate(occurrences):
+        identity = id(occurrence.obj)
         key: Any = number
         if occurrence.coalescible:
-            if id(occurrence.obj) in passing:
-                continue
-            key = (id(occurrence.obj), occurrence.name)
+            if IObjectAddedEvent.providedBy(occurrence.event):
+                added.add(identity)
+            elif IObjectRemovedEvent.providedBy(occurrence.event):
+                if is_new(occurrence.obj, identity in added):
+                    for each in keys.pop(identity, ()):
+                        kept.pop(each, None)
+                    continue
+            key = (identity, occurrence.name)
             earlier = kept.pop(key, None)
-            if earlier is not None:
-                _inherit(occurrence, earlier)
+            if earlier is not None and not _inherit(occurrence, earlier):
+                kept[-number] = earlier
+            keys.setdefault(identity, []).append(key)
         kept[key] = occurrence
     return [occurrence for occurrence in kept.values() if occurrence.recipients]
 
 
-def _inherit(occurrence: Occurrence, earlier: Occurrence) -> None:
-    """Keep who was to get the earlier event, unless the later one was judged for it too."""
+def _inherit(occurrence: Occurrence, earlier: Occurrence) -> bool:
+    """Keep who was to get the earlier event, unless the later one was judged for it too.
+
+    :returns: False when the earlier one is still needed, because payloads were made already.
+    """
     judged = {id(recipient) for recipient, _ in occurrence.recipients}
     judged.update(map(id, occurrence.refused))
     kept = [pair for pair in earlier.recipients if id(pair[0]) not in judged]
-    if kept and occurrence.rendered is None:
+    if not kept or occurrence.rendered is None:
         occurrence.recipients = [*occurrence.recipients, *kept]
+        return True
+    earlier.recipients = kept
+    return False
 
 
-def _passing_objects(occurrences: list[Occurrence]) -> set[int]:
-    added: set[int] = set()
-    passing: set[int] = set()
-    for occurrence in occurrences:
-        if not occurrence.coalescible:
-            continue
-        if IObjectAddedEvent.providedBy(occurrence.event):
-            if not is_stored(occurrence.obj):
-                added.add(id(occurrence.obj))
-            passing.discard(id(occurrence.obj))
-        elif IObjectRemovedEvent.providedBy(occurrence.event):
-            if id(occurrence.obj) in added:
-                passing.add(id(occurrence.obj))
-    return passing
+def is_new(obj: Any, added: bool) -> bool:
+    """Whether no committed transaction has stored ``obj``.
 
-
-def is_stored(obj: Any) -> bool:
-    """Whether a committed transaction has stored ``obj``."""
+    :param added: whether it was added in this transaction, which decides about objects that are
+        not persistent.
+    """
+    if getattr(obj, '_p_jar', None) is not None:
+        obj._p_activate()
     serial = getattr(obj, '_p_serial', None)
-    return serial is not None and serial != b'\0' * 8
+    return added if serial is None else serial == b'\0' * 8

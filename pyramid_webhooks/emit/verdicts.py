@@ -23,7 +23,6 @@ class Verdicts:
 
     :param judged: what permissions are judged on: the object where it stood or, without an
         object, the resource where the lookup of subscriptions starts.
-    :param only_owner: only the subscriptions of this owner may get the event.
     """
 
     def __init__(
@@ -33,29 +32,25 @@ class Verdicts:
         event: Any,
         event_type: EventType | None,
         judged: Any,
-        only_owner: str | None,
     ):
         self._registry = registry
         self._obj = obj
         self._event = event
         self._event_type = event_type
         self._judged = judged
-        self._only_owner = only_owner
         self._applicability = registry.getUtility(IApplicability)
         self._check_initiator = registry.getUtility(ISettings).check_initiator
         self._known: dict[tuple[str | None, str], bool] = {}
         self._request: Any = None
-        self._about = event.subscription.recipient if IAttemptResolved.providedBy(event) else None
+        self._about = event.subscription if IAttemptResolved.providedBy(event) else None
         self._owner_of_object: Any = self._find_owner()
 
     def refusal(self, subscription: Any) -> str | None:
         """Why ``subscription`` does not get the event; None when it does."""
-        if self._only_owner is not None and subscription.owner != self._only_owner:
-            return f'it is for subscriptions of {self._only_owner!r} only'
         if self._event_type is not None and self._event_type.owner_of is not None:
             if subscription.owner is None or subscription.owner != self._owner_of_object:
                 return 'it is for subscriptions of the owner of the object only'
-        if self._about is not None and subscription.recipient is self._about:
+        if self._about is not None and _are_same(subscription, self._about):
             return "it is about the subscription's own attempt"
         if subscription.owner is None and not self._check_initiator:
             return None
@@ -105,3 +100,8 @@ class Verdicts:
                 self._event_type.name,
             )
             return None
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    """Whether they are one subscription; global ones are copied for each transaction."""
+    return one is other or (one.kind == other.kind == 'global' and one.id == other.id)
