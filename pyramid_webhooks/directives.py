@@ -30,6 +30,7 @@ from pyramid_webhooks.interfaces import (
 from pyramid_webhooks.resources.arguments import (
     check_dialect,
     check_headers,
+    check_owner,
     check_permission,
     check_signing_secret,
     check_target,
@@ -145,7 +146,7 @@ def add_webhook_subscription(
             wanted = check_wanted(registry, events, for_, when)
             values = {
                 'to': check_target(registry, to),
-                'owner': None if owner is None else check_text('owner', owner),
+                'owner': check_owner(owner),
                 'permission': check_permission(registry, permission),
                 'dialect': check_dialect(registry, dialect),
                 'secret': None if secret is None else check_signing_secret(secret),

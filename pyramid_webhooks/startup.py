@@ -11,6 +11,7 @@ import transaction
 from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated, NewRequest
 from pyramid.registry import Registry
+from pyramid.security import NO_PERMISSION_REQUIRED
 from transaction.interfaces import TransientError
 from ZODB.POSException import ReadOnlyError
 from zope.interface import Interface
@@ -99,7 +100,7 @@ class PermissionNames:
                     value = item['introspectable'].get(key)
                     if isinstance(value, str):
                         names.add(value)
-        return names
+        return names - {NO_PERMISSION_REQUIRED}
 
 
 def start(event: ApplicationCreated) -> None:

@@ -12,7 +12,7 @@ from ZODB.POSException import POSKeyError
 from pyramid_webhooks.delivery.jobs import LAST_TRY, Job
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE, Recipients
-from pyramid_webhooks.outbox.owed import LAST, first_attempt
+from pyramid_webhooks.outbox.owed import LAST, RESEND, first_attempt
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Recipient
@@ -191,6 +191,8 @@ class Reader:
             segment.take(key, fresh)
             view.touched.update(partition_of((database, oid)) for oid in fresh)
             return
+        if entry.details is not None and entry.details[0] == RESEND:
+            fresh = self._bring_forward(view, home, segment, key, message, database, fresh)
         number, created = first_attempt(entry)
         last = entry.details is not None and entry.details[0] == LAST
         for oid in fresh:
@@ -206,6 +208,36 @@ class Reader:
                 due=created,
             )
             view.new.append((job, (message._p_serial, key, segment, message)))
+
+    def _bring_forward(
+        self,
+        view: Transaction,
+        home: str,
+        segment: Segment,
+        key: bytes,
+        message: Any,
+        database: str,
+        oids: list[bytes],
+    ) -> list[bytes]:
+        """Take what waits of a message that is to be sent again out of the schedule.
+
+        :returns: those of ``oids`` to which it is not about to be sent anyway.
+        """
+        remaining = []
+        for oid in oids:
+            recipient = (database, oid)
+            schedule = view.outboxes[home].schedule_of(recipient)
+            queue = schedule.queue(recipient)
+            waiting = () if queue is None else queue.keys_of(message)
+            if any((home, each, recipient) in self._held for each in waiting):
+                segment.take(key, [oid])
+            else:
+                remaining.append(oid)
+                for each in waiting:
+                    schedule.remove(recipient, each)
+            if waiting:
+                self._touch(view, home, recipient)
+        return remaining
 
     def _admit(self, view: Transaction) -> None:
         """Decide which of the new jobs are taken into memory, and which have to wait."""

@@ -73,24 +73,26 @@ class OwedDeliveries:
         self._append(recipient, Entry(None, recipient._p_oid, None, (command,)))
 
     def resend(self, attempt: Any) -> Any:
-        """Owe the message of a resolved ``attempt`` again, on a new schedule.
+        """Owe the message of a resolved ``attempt`` again, now and on a new schedule.
+
+        A later attempt that is waiting already is brought forward.
 
         :returns: the new pending attempt in plain values.
-        :raises ValueError: when the message is already owed to the subscription.
+        :raises ValueError: when the message is due already.
         """
         subscription = attempt.subscription
         message = attempt.record.message
-        number = 0
+        now = time.time()
+        number = 1
         for each in subscription.attempts.iterate():
             if each.record.message is message:
-                if each.pending():
+                if each.pending() and each.record.due <= now:
                     raise ValueError(f'The message {message.id} is already waiting to be sent.')
-                number = max(number, each.number)
-        now = time.time()
+                number = max(number, each.number if each.pending() else each.number + 1)
         recipient = subscription.recipient
-        details = (RESEND, number + 1, now)
+        details = (RESEND, number, now)
         self._append(recipient, Entry(message, recipient._p_oid, None, details))
-        return Owed(message, number + 1, now, now)
+        return Owed(message, number, now, now)
 
     def _append(self, recipient: Any, entry: Entry) -> None:
         connection = recipient._p_jar

@@ -55,6 +55,10 @@ class Queue(Persistent):
         for key, item in self._items.items(None, high):
             yield key, Item._make(item)
 
+    def keys_of(self, message: Any) -> list[QueueKey]:
+        """The keys under which ``message`` waits; every item is looked at."""
+        return [key for key, item in self.items() if item.message._p_oid == message._p_oid]
+
     def __contains__(self, key: QueueKey) -> bool:
         return key in self._items
 

@@ -107,6 +107,19 @@ def check_text(name: str, value: Any, *, empty: bool = False) -> str:
     return value
 
 
+def check_owner(owner: Any) -> str | None:
+    """Check a userid; None is nobody's.
+
+    Pyramid's principals that stand for many, such as ``system.Everyone``, own nothing: they would
+    be granted what owners may do.
+    """
+    if owner is None:
+        return None
+    if check_text('owner', owner).startswith('system.'):
+        raise InvalidArgument('owner', f'{owner!r} is a group of principals, not a userid.')
+    return owner
+
+
 def check_target(registry: Registry, to: Any) -> str:
     """Check a target URL by its form and by the destination policy."""
     check_text('to', to)

@@ -68,6 +68,12 @@ class GlobalSubscription(SubscriptionBehaviour):
         self.description = description
         self._record: GlobalRecord | None = None
 
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and (other.id, other.to) == (self.id, self.to)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     @property
     def fingerprint(self) -> str:
         """Changes when it becomes another subscription."""
@@ -220,9 +226,7 @@ def ensure_record(connection: Any, subscription: GlobalSubscription) -> GlobalRe
         records = root.get(ROOT_KEY)
         if records is None:
             records = root[ROOT_KEY] = OOBTree()
-        record = records[subscription.id] = GlobalRecord(
-            subscription.id, subscription.fingerprint
-        )
+        record = records[subscription.id] = GlobalRecord(subscription.id, subscription.fingerprint)
         root._p_jar.add(record)
     return record
 

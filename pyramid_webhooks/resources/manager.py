@@ -27,6 +27,7 @@ from pyramid_webhooks.registries import find_registry
 from pyramid_webhooks.resources.arguments import (
     check_dialect,
     check_headers,
+    check_owner,
     check_permission,
     check_signing_secret,
     check_target,
@@ -154,8 +155,7 @@ class SubscriptionManager(Persistent):
         registry = _registry(self)
         check_target(registry, to)
         wanted = check_wanted(registry, events, for_, when)
-        if owner is not None:
-            check_text('owner', owner)
+        check_owner(owner)
         check_permission(registry, permission)
         check_dialect(registry, dialect)
         check_text('description', description, empty=True)

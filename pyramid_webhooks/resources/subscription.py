@@ -10,7 +10,6 @@ from pyramid.authorization import Allow
 from zope.dottedname.resolve import resolve
 from zope.interface import implementer
 
-from pyramid_webhooks.events import dotted_name
 from pyramid_webhooks.interfaces import IApplicability, ISubscription
 from pyramid_webhooks.registries import find_registry
 from pyramid_webhooks.resources.arguments import Wanted
@@ -147,8 +146,8 @@ class Subscription(SubscriptionBehaviour, Persistent):
     @active.setter
     def active(self, value: bool) -> None:
         raise AttributeError(
-            "A subscription is activated and deactivated by its manager: use "
-            "manager.activate(subscription) or manager.deactivate(subscription, message)."
+            'A subscription is activated and deactivated by its manager: use '
+            'manager.activate(subscription) or manager.deactivate(subscription, message).'
         )
 
     @property
@@ -165,9 +164,7 @@ class Subscription(SubscriptionBehaviour, Persistent):
     def secrets(self) -> tuple[str, ...]:
         """The signing secrets in force, newest first."""
         now = time.time()
-        return tuple(
-            secret for secret, ends in self._secrets if ends is None or ends > now
-        )
+        return tuple(secret for secret, ends in self._secrets if ends is None or ends > now)
 
     @property
     def recipient(self) -> Any:
@@ -177,5 +174,3 @@ class Subscription(SubscriptionBehaviour, Persistent):
     def touch(self) -> None:
         """Note that it was modified now."""
         self._modified = time.time()
-
-

@@ -29,9 +29,9 @@ def read_body(request: Any) -> dict[str, Any]:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
         text = str(error) if isinstance(error, json.JSONDecodeError) else 'it can not be read'
-        raise Refused(400, 'body', '', f'The body is not valid JSON: {text}.') from None
+        raise Refused(400, 'body', 'body', f'It is not valid JSON: {text}.') from None
     if not isinstance(body, dict):
-        raise Refused(400, 'body', '', 'The body must be a JSON object.')
+        raise Refused(400, 'body', 'body', 'It must be a JSON object.')
     return {'body': body}
 
 
@@ -44,7 +44,7 @@ def _read(request: Any) -> bytes:
         if length <= LIMIT:
             request.body = data
     if length is not None and length > LIMIT:
-        raise Refused(413, 'body', '', f'The body is larger than {LIMIT} bytes.')
+        raise Refused(400, 'body', 'body', f'It is larger than {LIMIT} bytes.')
     return request.body
 
 
@@ -82,4 +82,4 @@ def read_query(request: Any) -> dict[str, Any]:
     try:
         return {'querystring': request.GET.mixed()}
     except UnicodeDecodeError:
-        raise Refused(400, 'querystring', '', 'The query is not valid UTF-8.') from None
+        raise Refused(400, 'querystring', 'query', 'The query is not valid UTF-8.') from None

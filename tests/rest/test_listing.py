@@ -89,7 +89,7 @@ def test_the_cursor_of_a_removed_subscription_still_marks_a_place(client, seven)
         ('active=maybe', 'active'),
         ('event=document.gone', 'event'),
         ('colour=red', 'colour'),
-        ('owner=%FF', ''),
+        ('owner=%FF', 'query'),
     ],
 )
 def test_bad_queries_are_refused_by_name(client, seven, query, name):
