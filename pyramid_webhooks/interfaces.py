@@ -67,6 +67,9 @@ class ISubscriptionManager(IEnumerableMapping):
     def deactivate(subscription, message=None):
         """Stop delivering to it, for the reason ``message``; False when it was inactive."""
 
+    def matching(keys):
+        """Yield the active subscriptions that have any of these index keys, each once."""
+
     def __delitem__(id):
         """Deactivate and remove a subscription; what it is still owed is dropped."""
 
@@ -92,6 +95,7 @@ class ISubscription(Interface):
     active = Attribute('Whether it gets anything')
     status_message = Attribute('Why it is active or not, as a sentence')
     headers = Attribute('Mapping of additional request headers')
+    secrets = Attribute('Tuple of the signing secrets in force, newest first; not to be shown')
     description = Attribute('Free text, for people')
     created = Attribute('Aware datetime, UTC')
     modified = Attribute('Aware datetime, UTC')

@@ -1,0 +1,42 @@
+"""The tutorial's journal, running, with the names that the pages' examples use."""
+
+from __future__ import annotations
+
+import pytest
+from pyramid.paster import get_app
+from pyramid.scripting import prepare
+from webtest import TestApp
+
+from pyramid_webhooks import stop_delivery
+from pyramid_webhooks.testing import Receiver
+from tests.docs.sessions import EXAMPLES, copy_journal
+
+
+def visitor(app, userid, password):
+    visitor = TestApp(app)
+    visitor.authorization = 'Basic', (userid, password)
+    return visitor
+
+
+@pytest.fixture
+def names(tmp_path, monkeypatch):
+    copy_journal(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    with Receiver() as receiver:
+        app = get_app('journal.ini')
+        eve = visitor(app, 'eve', 'the editor')
+        # The first request founds the journal.
+        eve.get('/')
+        environment = prepare(registry=app.registry)
+        yield {
+            'app': app,
+            'eve': eve,
+            'journal': environment['root'],
+            'receiver': receiver,
+            'request': environment['request'],
+            'sam': visitor(app, 'sam', 'of science'),
+        }
+        environment['closer']()
+        stop_delivery(app.registry, timeout=10)
+        app.registry._zodb_databases[''].close()

@@ -1,0 +1,14 @@
+"""The examples of the guides, in the tutorial's journal."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.docs.sessions import run_page
+
+GUIDES = ('subscriptions.rst', 'events.rst', 'who.rst', 'delivery.rst')
+
+
+@pytest.mark.parametrize('name', GUIDES)
+def test_the_examples_of_a_guide_do_what_it_says(name, names):
+    run_page(name, names)
