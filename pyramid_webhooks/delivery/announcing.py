@@ -12,7 +12,7 @@ from pyramid.request import Request, apply_request_extensions
 from pyramid.threadlocal import RequestContext
 from zope.interface import implementedBy
 
-from pyramid_webhooks.delivery.intake import Dropped
+from pyramid_webhooks.delivery.holding import Dropped
 from pyramid_webhooks.delivery.preparing import GONE, Recipients
 from pyramid_webhooks.delivery.recorder import Recorded
 from pyramid_webhooks.events import (

@@ -15,12 +15,15 @@ from zope.interface import implementer
 
 from pyramid_webhooks.delivery.announcing import Announcer
 from pyramid_webhooks.delivery.database import Database, Session
-from pyramid_webhooks.delivery.intake import Dropped, Reader, Transaction
+from pyramid_webhooks.delivery.due import DueReader
+from pyramid_webhooks.delivery.holding import Dropped, Holding, View
+from pyramid_webhooks.delivery.intake import IntakeReader
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.delivery.recorder import Recorded, Recorder, partitions_of
 from pyramid_webhooks.delivery.sender import Sender, SenderThreads
+from pyramid_webhooks.delivery.signals import Hint, Signals
 from pyramid_webhooks.interfaces import (
     IDeliveryEngine,
     IDestinationPolicy,
@@ -38,6 +41,10 @@ _TROUBLE_SECONDS = 1.0
 _CONFLICT_SECONDS = 0.005
 #: Results that are recorded in one transaction.
 _RECORD_LIMIT = 100
+#: Single events and results cost a transaction each; so reading rests for so long, and a result
+#: waits for others to join it.
+_READ_SECONDS = 0.005
+_RECORD_SECONDS = 0.02
 
 
 @implementer(IDeliveryEngine)
@@ -52,11 +59,8 @@ class Engine:
         self._registry = registry
         self._settings = registry.getUtility(ISettings)
         self._lock = threading.Lock()
-        self._wake = threading.Condition(threading.Lock())
-        self._wakes = 0
-        self._hints: set[tuple[str, bytes]] = set()
-        self._stopping = False
-        self._scanned = self._quiet_at = -1
+        self._signals = Signals()
+        self._scanned = -1
         self._thread: threading.Thread | None = None
         self._pid: int | None = None
         self._claimed_at = 0.0
@@ -74,8 +78,9 @@ class Engine:
                 return
             settings = self._settings
             self._pid = os.getpid()
-            self._wake = threading.Condition(threading.Lock())
-            self._stopping = False
+            self._signals = Signals()
+            self._scanned = -1
+            self._read_at = 0.0
             self._claimed_at = self._beaten_at = 0.0
             self._last_transaction = None
             self._database = Database(self._registry)
@@ -83,12 +88,17 @@ class Engine:
             self._adapter = self._registry.getUtility(ITransportFactory)(settings, policy)
             self._lanes = Lanes(settings.concurrency, settings.concurrency_per_subscription)
             sender = Sender(self._registry, settings, self._adapter)
-            self._senders = SenderThreads(self._lanes, sender, settings.concurrency, self._notify)
+            self._senders = SenderThreads(
+                self._lanes, sender, settings.concurrency, self._finished
+            )
             self._member = Member(settings.lease)
-            self._reader = Reader(self._lanes, self._member)
+            self._holding = Holding(self._lanes)
+            self._intake = IntakeReader(self._holding, self._member)
+            self._due = DueReader(self._holding, self._member)
             self._recorder = Recorder(settings, self._registry.getUtility(IRetryPolicy))
             self._announcer = Announcer(self._registry)
             self._results: list[Job] = []
+            self._batch = min(settings.concurrency, _RECORD_LIMIT)
             self._thread = threading.Thread(
                 target=self._run, name='pyramid_webhooks-engine', daemon=True
             )
@@ -104,7 +114,7 @@ class Engine:
             self._lock = threading.Lock()
             self.start()
 
-    def wake(self, hints: Iterable[tuple[str, bytes]] = ()) -> None:
+    def wake(self, hints: Iterable[Hint] = ()) -> None:
         """Something was committed. ``sync`` delivery waits here until it is sent.
 
         :param hints: (database name, oid of a segment) that were added to.
@@ -112,31 +122,16 @@ class Engine:
         self.continue_after_fork()
         if not self.running():
             return
-        with self._wake:
-            self._hints.update(hints)
-            self._wakes += 1
-            wakes = self._wakes
-            self._wake.notify_all()
+        wakes = self._signals.wake(hints)
         if self._settings.delivery == 'sync' and threading.current_thread() is not self._thread:
-            self.wait_until_quiet(wakes)
+            self._signals.wait_until_quiet(wakes, None, self.running)
 
-    def wait_until_quiet(self, wakes: int | None = None, timeout: float | None = None) -> bool:
+    def wait_until_quiet(self, timeout: float | None = None) -> bool:
         """Wait until all that was due has been sent and recorded, and events have been fired.
 
         :returns: False when that took longer than ``timeout`` seconds, or the engine ended.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._wake:
-            if wakes is None:
-                self._wakes += 1
-                wakes = self._wakes
-                self._wake.notify_all()
-            while self._quiet_at < wakes:
-                remaining = 1.0 if deadline is None else min(1.0, deadline - time.monotonic())
-                if remaining <= 0 or not self.running():
-                    return False
-                self._wake.wait(remaining)
-        return True
+        return self._signals.wait_until_quiet(self._signals.wake(), timeout, self.running)
 
     def stop(self, timeout: float | None = None) -> None:
         """Finish and record what is in flight; the rest stays owed.
@@ -147,24 +142,25 @@ class Engine:
         if thread is None or self._pid != os.getpid():
             return
         self._stop_timeout = self._settings.timeout if timeout is None else timeout
-        with self._wake:
-            self._stopping = True
-            self._wake.notify_all()
+        self._signals.stop()
         if thread is not threading.current_thread():
             thread.join(self._stop_timeout + 10)
         self._thread = None
 
-    def _notify(self) -> None:
-        with self._wake:
-            self._wake.notify_all()
+    def _finished(self, results: int) -> None:
+        """A sender has a result; so many wait to be recorded."""
+        if results == 1 or self._must_record():
+            self._signals.ring()
 
     # --- in the engine's thread
 
     def _run(self) -> None:
         try:
-            while not self._stopping:
+            while not self._signals.stopping:
                 try:
+                    self._signals.rest(self._read_at + _READ_SECONDS, self._must_record)
                     self._cycle()
+                    self._senders.want(self._lanes.shortage())
                 except Exception as error:
                     if self._database.is_closed():
                         logger.info('The database was closed; sending ends.')
@@ -177,7 +173,7 @@ class Engine:
             close = getattr(self._adapter, 'close', None)
             if close is not None:
                 close()
-            self._notify()
+            self._signals.stop()
 
     def _trouble(self, error: Exception) -> None:
         if isinstance(error, LostPartitions):
@@ -188,104 +184,109 @@ class Engine:
             time.sleep(_CONFLICT_SECONDS)
             return
         logger.exception('Sending webhooks is in trouble; trying again.')
-        with self._wake:
-            self._wake.wait(_TROUBLE_SECONDS)
+        self._signals.sleep(_TROUBLE_SECONDS, self._signals.wakes(), lambda: False)
 
     def _lose(self, numbers: list[int]) -> None:
         logger.warning('Partitions %s were taken over by another process.', numbers)
         lost = set(numbers)
         mine, others = [], []
         for job in self._results:
-            theirs = partitions_of([job])[job.home] & lost
+            theirs = partitions_of([job]) & lost
             (others if theirs else mine).append(job)
         self._results = mine
-        self._reader.forget(others)
+        self._holding.forget(others)
         self._lanes.recorded(len(others))
         for number in numbers:
             self._member.owned.pop(number, None)
-        self._reader.drop_partitions(numbers)
-        self._reader.forget_everything_seen()
+        self._holding.forget_partitions(numbers)
+        self._read_anew()
         self._claimed_at = 0.0
 
     def _cycle(self) -> None:
-        with self._wake:
-            wakes = self._wakes
-            hints, self._hints = self._hints, set()
-        self._results += self._lanes.results()
+        wakes, hints = self._signals.collect()
         if not self._something_to_do(wakes, hints):
-            self._set_quiet(wakes)
+            if self._is_quiet():
+                self._signals.set_quiet(wakes)
             self._sleep(wakes)
             return
         try:
             self._work(hints)
         except BaseException:
-            with self._wake:
-                self._hints |= hints
+            self._signals.put_back(hints)
             raise
         self._scanned = wakes
         self._lanes.forget_idle()
         if self._is_quiet():
-            self._set_quiet(wakes)
+            self._signals.set_quiet(wakes)
 
-    def _something_to_do(self, wakes: int, hints: set[tuple[str, bytes]]) -> bool:
-        if self._results or hints or self._recorded or self._dropped or self._reader.more:
+    def _something_to_do(self, wakes: int, hints: set[Hint]) -> bool:
+        if hints or self._recorded or self._dropped or self._intake.more or self._must_record():
             return True
         now = time.monotonic()
         if now - self._claimed_at >= _CLAIM_SECONDS and self._must_claim(now):
             return True
         if wakes > self._scanned:
             return True
-        due = self._reader.next_due()
+        due = self._due.next_due()
         if due is not None and due <= time.time():
             return True
         return self._database.last_transaction() != self._last_transaction
+
+    def _must_record(self) -> bool:
+        """Whether there are results that have waited long enough for others to join them."""
+        if self._results:
+            return True
+        count, since = self._lanes.waiting_results()
+        if not count:
+            return False
+        if count >= self._batch or time.monotonic() - since >= _RECORD_SECONDS:
+            return True
+        return self._signals.somebody_waits() and not self._lanes.sending()
 
     def _must_claim(self, now: float) -> bool:
         all_owned = len(self._member.owned) == 64
         return not all_owned or now - self._beaten_at >= self._settings.lease / 3
 
     def _is_quiet(self) -> bool:
-        if self._recorded or self._dropped or self._reader.more or self._lanes.busy():
+        if self._recorded or self._dropped or self._intake.more or self._lanes.busy():
             return False
-        due = self._reader.next_due()
-        return self._reader.idle() and (due is None or due > time.time())
-
-    def _set_quiet(self, wakes: int) -> None:
-        if self._is_quiet():
-            with self._wake:
-                self._quiet_at = max(self._quiet_at, wakes)
-                self._wake.notify_all()
+        due = self._due.next_due()
+        return self._holding.idle() and (due is None or due > time.time())
 
     def _sleep(self, wakes: int) -> None:
         seconds = _POLL_SECONDS
-        due = self._reader.next_due()
+        due = self._due.next_due()
         if due is not None:
             seconds = min(seconds, max(0.0, due - time.time()))
-        with self._wake:
-            if self._stopping or self._wakes != wakes or self._lanes.has_results():
-                return
-            self._wake.wait(seconds)
+        if self._lanes.waiting():
+            seconds = min(seconds, _READ_SECONDS)
+        count, since = self._lanes.waiting_results()
+        if count:
+            seconds = min(seconds, max(0.0, since + _RECORD_SECONDS - time.monotonic()))
+        self._signals.sleep(seconds, wakes, self._must_record)
 
-    def _work(self, hints: set[tuple[str, bytes]]) -> None:
+    def _work(self, hints: set[Hint]) -> None:
+        self._read_at = time.monotonic()
+        if self._must_record():
+            self._results += self._lanes.results()
         self._last_transaction = self._database.last_transaction()
         with self._database.session() as session:
             if not session.outboxes or self._primary_missing(session):
-                self._sleep(self._wakes)
+                self._sleep(self._signals.wakes())
                 return
             self._claim(session)
             while self._results:
                 self._record(session)
             self._announce(session)
             view = self._read(session, hints)
-            ready, returned = self._reader.prepare(view)
+            ready, returned = self._holding.prepare(view)
         returned += view.returned
         if returned:
             # They are still owed: whatever became of their subscriptions is found out anew.
-            self._reader.forget(returned)
-            self._reader.forget_everything_seen()
+            self._holding.forget(returned)
+            self._read_anew()
         if ready:
             self._lanes.offer(ready)
-        self._senders.want(self._lanes.shortage())
 
     @staticmethod
     def _primary_missing(session: Session) -> bool:
@@ -308,22 +309,20 @@ class Engine:
                 prune()
         if set(owned) != before:
             logger.info('Sending to %d of the 64 partitions.', len(owned))
-            self._reader.drop_partitions(before.difference(owned))
-            self._reader.forget_everything_seen()
+            self._holding.forget_partitions(before.difference(owned))
+            self._read_anew()
 
     def _record(self, session: Session) -> None:
         jobs = self._results[:_RECORD_LIMIT]
         recipients = Recipients(self._registry, self._settings, session.connection)
         recorded = self._recorder.record(jobs, session.outboxes, recipients)
-        by_home = partitions_of(jobs)
-        numbers = set().union(*by_home.values())
+        numbers = partitions_of(jobs)
         self._member.fence(session.connection, session.primary, numbers)
         session.commit('webhooks: results')
         del self._results[: len(jobs)]
         self._lanes.recorded(len(jobs))
-        self._reader.forget(jobs)
-        for home, touched in by_home.items():
-            self._reader.schedules_changed(home, touched)
+        self._holding.forget(jobs)
+        self._due.changed(numbers)
         if self._announcer.interested(recorded, []):
             self._recorded += recorded
 
@@ -341,17 +340,24 @@ class Engine:
             logger.exception('What the handlers of webhook events did could not be committed.')
             session.abort()
 
-    def _read(self, session: Session, hints: set[tuple[str, bytes]]) -> Transaction:
+    def _read(self, session: Session, hints: set[Hint]) -> View:
         recipients = Recipients(self._registry, self._settings, session.connection)
-        view = Transaction(session.outboxes, recipients)
-        self._reader.read(view, hints)
+        view = View(session.outboxes, recipients)
+        seen = self._intake.read(view, hints)
+        self._due.read(view)
         if view.touched:
+            self._due.changed(view.touched)
             self._member.fence(session.connection, session.primary, view.touched)
             session.commit('webhooks: schedule')
             view.recipients = Recipients(self._registry, self._settings, session.connection)
-        self._reader.accept(view)
+        self._intake.accept(seen)
+        self._holding.hold(view.new)
         self._dropped += view.dropped
         return view
+
+    def _read_anew(self) -> None:
+        self._intake.forget_everything_seen()
+        self._due.forget_everything_seen()
 
     def _finish(self) -> None:
         """Let what is in flight finish, record it, and give the partitions back."""

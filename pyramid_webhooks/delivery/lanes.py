@@ -13,6 +13,9 @@ from pyramid_webhooks.outbox.schedule import Recipient
 #: Jobs that are prepared ahead for one lane, when its receiver has proved itself and when not.
 PROVEN_AHEAD = 64
 UNPROVEN_AHEAD = 2
+#: Senders at work while requests are answered quickly, and what is not quick.
+_QUICK_SENDERS = 4
+_SLOW_SECONDS = 0.003
 
 
 class Lane:
@@ -61,6 +64,8 @@ class Lanes:
         self._unproven_open = 0
         self._idle = 0
         self._results: list[Job] = []
+        self._results_since = 0.0
+        self._started: dict[int, float] = {}
         self._unrecorded = 0
         self._closed = False
 
@@ -75,15 +80,13 @@ class Lanes:
     def offer(self, jobs: Iterable[Job]) -> None:
         """Add prepared jobs."""
         with self._lock:
-            added = 0
             for job in jobs:
                 lane = self._lanes.get(job.recipient)
                 if lane is None:
                     lane = self._lanes[job.recipient] = Lane(job.recipient)
                 lane.jobs.append(job)
                 self._enqueue(lane)
-                added += 1
-            self._work.notify(min(added, self._idle))
+            self._call()
 
     def take(self, timeout: float) -> Job | None:
         """The next job to send; None after ``timeout`` seconds without one, or when closed."""
@@ -104,8 +107,11 @@ class Lanes:
                 finally:
                     self._idle -= 1
 
-    def finish(self, job: Job) -> None:
-        """A job that was taken has its outcome."""
+    def finish(self, job: Job) -> int:
+        """A job that was taken has its outcome.
+
+        :returns: how many such wait to be recorded.
+        """
         with self._lock:
             lane = self._lanes[job.recipient]
             lane.open -= 1
@@ -118,9 +124,12 @@ class Lanes:
             if not lane.proven and job.outcome.succeeded:
                 self._unproven_open -= lane.open
             lane.proven = job.outcome.succeeded
+            if not self._results:
+                self._results_since = time.monotonic()
             self._results.append(job)
             self._enqueue(lane)
-            self._work.notify()
+            del self._started[id(job)]
+            return len(self._results)
 
     def results(self) -> list[Job]:
         """Take the finished jobs; they stay in flight until :meth:`recorded`."""
@@ -128,27 +137,28 @@ class Lanes:
             results, self._results = self._results, []
             return results
 
-    def has_results(self) -> bool:
-        """Whether :meth:`results` would return something."""
-        return bool(self._results)
+    def waiting_results(self) -> tuple[int, float]:
+        """How many :meth:`results` would return, and the monotonic time of the first."""
+        return len(self._results), self._results_since
 
     def shortage(self) -> int:
-        """How many more senders there is work for now."""
+        """Call senders for the jobs that wait; how many more than there are would have work.
+
+        Senders that have an answer at once are no faster for being many: they only keep each
+        other, and the application, from running. So there are few until requests take longer.
+        """
         with self._lock:
-            if self._unrecorded >= self._in_flight_limit:
-                return 0
-            waiting = sum(
-                min(len(lane.jobs), self._lane_limit(lane) - lane.open)
-                for queue in (self._proven, self._unproven)
-                for lane in queue
-            )
-            return max(0, min(waiting, self._slots - self._open) - self._idle)
+            return self._call()
+
+    def waiting(self) -> bool:
+        """Whether there are jobs that a further sender could send."""
+        return bool(self._proven or self._unproven)
 
     def recorded(self, count: int) -> None:
         """So many finished jobs have been recorded, or belong to another process now."""
         with self._lock:
             self._unrecorded -= count
-            self._work.notify(count)
+            self._call()
 
     def discard(self, recipient: Recipient) -> list[Job]:
         """Take out the jobs of a subscription that have not been sent."""
@@ -190,6 +200,24 @@ class Lanes:
             self._closed = True
             self._work.notify_all()
 
+    def _call(self) -> int:
+        if self._unrecorded >= self._in_flight_limit or not self.waiting():
+            return 0
+        long_ago = time.monotonic() - _SLOW_SECONDS
+        slow = sum(started < long_ago for started in self._started.values())
+        wanted = min(_QUICK_SENDERS + 2 * slow, self._slots) - self._open
+        if wanted > 0:
+            startable = sum(
+                min(len(lane.jobs), self._lane_limit(lane) - lane.open)
+                for queue in (self._proven, self._unproven)
+                for lane in queue
+            )
+            wanted = min(wanted, startable)
+        if wanted <= 0:
+            return 0
+        self._work.notify(wanted)
+        return max(0, wanted - self._idle)
+
     def _enqueue(self, lane: Lane) -> None:
         if not lane.queued and lane.jobs and lane.open < self._lane_limit(lane):
             lane.queued = True
@@ -220,6 +248,7 @@ class Lanes:
         lane.open += 1
         self._open += 1
         self._unrecorded += 1
+        self._started[id(job)] = time.monotonic()
         if not lane.proven:
             self._unproven_open += 1
         self._enqueue(lane)

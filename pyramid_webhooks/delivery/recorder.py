@@ -136,9 +136,6 @@ class Recorder:
         )
 
 
-def partitions_of(jobs: Iterable[Job]) -> dict[str, set[int]]:
-    """The numbers of the partitions of ``jobs``, by the database that owes them."""
-    numbers: dict[str, set[int]] = {}
-    for job in jobs:
-        numbers.setdefault(job.home, set()).add(partition_of(job.recipient))
-    return numbers
+def partitions_of(jobs: Iterable[Job]) -> set[int]:
+    """The numbers of the partitions of ``jobs``."""
+    return {partition_of(job.recipient) for job in jobs}

@@ -108,10 +108,10 @@ def refusal(message: str, error: Exception | None = None) -> Outcome:
 class SenderThreads:
     """A few threads (or greenlets, where threading is patched) that send, started as needed.
 
-    :param finished: told after each job.
+    :param finished: told after each job how many results wait to be recorded.
     """
 
-    def __init__(self, lanes: Lanes, sender: Sender, limit: int, finished: Callable[[], None]):
+    def __init__(self, lanes: Lanes, sender: Sender, limit: int, finished: Callable[[int], None]):
         self._lanes = lanes
         self._sender = sender
         self._limit = limit
@@ -143,8 +143,7 @@ class SenderThreads:
                 if job is None:
                     return
                 self._sender.send(job)
-                self._lanes.finish(job)
-                self._finished()
+                self._finished(self._lanes.finish(job))
         finally:
             with self._lock:
                 self._threads.discard(threading.current_thread())

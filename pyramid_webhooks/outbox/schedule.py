@@ -6,6 +6,7 @@ subscription to be activated.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -49,10 +50,15 @@ class Queue(Persistent):
         """Take a delivery out; whether it was there."""
         return self._items.pop(key, None) is not None
 
-    def items(self, until: float | None = None) -> Iterator[tuple[QueueKey, Item]]:
-        """Yield (key, item) of what is due ``until`` then, or of everything; earliest first."""
+    def items(
+        self, until: float | None = None, limit: int | None = None
+    ) -> Iterator[tuple[QueueKey, Item]]:
+        """Yield (key, item) of what is due ``until`` then, or of everything; earliest first.
+
+        :param limit: no more than so many.
+        """
         high = None if until is None else (until, b'\xff' * 40)
-        for key, item in self._items.items(None, high):
+        for key, item in itertools.islice(self._items.items(None, high), limit):
             yield key, Item._make(item)
 
     def keys_of(self, message: Any) -> list[QueueKey]:

@@ -13,7 +13,14 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from zope.interface import implementer
 
-from pyramid_webhooks.interfaces import MANAGER_NAME, IGlobalManager, ISubscription
+from pyramid_webhooks.events import SubscriptionActivated, SubscriptionDeactivated
+from pyramid_webhooks.interfaces import (
+    MANAGER_NAME,
+    IGlobalManager,
+    IOwedDeliveries,
+    ISubscription,
+)
+from pyramid_webhooks.registries import find_registry
 from pyramid_webhooks.resources.arguments import Wanted
 from pyramid_webhooks.resources.attempts import AttemptLog
 from pyramid_webhooks.resources.manager import ACTIVE, INACTIVE
@@ -88,9 +95,19 @@ class GlobalSubscription(SubscriptionBehaviour):
         return located
 
     @property
+    def _p_jar(self) -> Any:
+        """The connection that it was located with: what happens to it belongs there."""
+        return None if self._record is None else self._record._p_jar
+
+    @property
     def recipient(self) -> GlobalRecord | None:
         """The persistent object by which the outbox knows it."""
         return self._record
+
+    @property
+    def _p_jar(self) -> Any:
+        """The connection that it was located with; so it is found as for other resources."""
+        return None if self._record is None else self._record._p_jar
 
     @property
     def active(self) -> bool:
@@ -198,6 +215,7 @@ class GlobalManager:
             return False
         record.active = True
         record.status_message = ACTIVE
+        _tell(subscription, 'activated', SubscriptionActivated(subscription))
         return True
 
     def deactivate(self, subscription: GlobalSubscription, message: str | None = None) -> bool:
@@ -207,7 +225,16 @@ class GlobalManager:
             return False
         record.active = False
         record.status_message = message or INACTIVE
+        event = SubscriptionDeactivated(subscription, record.status_message)
+        _tell(subscription, 'deactivated', event)
         return True
+
+
+def _tell(subscription: GlobalSubscription, command: str, event: Any) -> None:
+    registry = find_registry(subscription)
+    if registry is not None:
+        registry.getUtility(IOwedDeliveries).tell(subscription, command)
+        registry.notify(event)
 
 
 def record_of(connection: Any, id: str) -> GlobalRecord | None:

@@ -1,0 +1,141 @@
+"""What the engine has in memory of what is owed: a bounded window on the outboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyramid_webhooks.delivery.jobs import Job
+from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.preparing import Recipients
+from pyramid_webhooks.outbox.root import Outbox, partition_of
+from pyramid_webhooks.outbox.schedule import Recipient
+
+#: Jobs in memory for one subscription; the rest waits in the schedule.
+ALLOWANCE = 512
+UNPROVEN_ALLOWANCE = 64
+#: Jobs in memory altogether.
+WINDOW = 20_000
+
+
+class Dropped:
+    """A delivery that was dropped, to be announced."""
+
+    __slots__ = ('message_id', 'reason', 'recipient')
+
+    def __init__(self, message_id: str, recipient: Recipient, reason: str):
+        self.message_id = message_id
+        self.recipient = recipient
+        self.reason = reason
+
+
+class View:
+    """What one transaction of the engine sees, and what it changes.
+
+    :ivar new: jobs that are to be held once the transaction is over.
+    :ivar dropped: deliveries that are dropped.
+    :ivar returned: jobs that must not be sent any more; they are still owed.
+    :ivar touched: numbers of the partitions whose owner this process must be.
+    """
+
+    def __init__(self, outboxes: dict[str, Outbox], recipients: Recipients):
+        self.outboxes = outboxes
+        self.recipients = recipients
+        self.new: list[Job] = []
+        self.dropped: list[Dropped] = []
+        self.returned: list[Job] = []
+        self.touched: set[int] = set()
+
+    def schedule_of(self, home: str, recipient: Recipient) -> Any:
+        """The schedule of a subscription in the outbox of ``home``."""
+        return self.outboxes[home].schedule_of(recipient)
+
+    def drop_queue(self, home: str, recipient: Recipient) -> None:
+        """Drop what waits for a subscription."""
+        schedule = self.schedule_of(home, recipient)
+        queue = schedule.queue(recipient)
+        if queue is not None:
+            for _, item in queue.items():
+                self.drop(item.message.id, recipient)
+            schedule.drop(recipient)
+
+    def drop(self, message_id: str, recipient: Recipient) -> None:
+        """Note that a delivery is dropped."""
+        reason = 'The subscription has been removed.'
+        self.dropped.append(Dropped(message_id, recipient, reason))
+
+
+class Holding:
+    """The jobs in memory: waiting to be prepared, in the lanes, or sent and not recorded yet."""
+
+    def __init__(self, lanes: Lanes):
+        self._lanes = lanes
+        self._jobs: dict[Any, Job] = {}
+        self._waiting: dict[Recipient, list[Job]] = {}
+
+    def __contains__(self, source: Any) -> bool:
+        return source in self._jobs
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def is_full(self) -> bool:
+        """Whether nothing more may be held."""
+        return len(self._jobs) >= WINDOW
+
+    def idle(self) -> bool:
+        """Whether nothing waits to be prepared."""
+        return not self._waiting
+
+    def hold(self, jobs: Iterable[Job]) -> None:
+        """Hold jobs, in their order; what is held already is left as it is."""
+        for job in jobs:
+            if job.source not in self._jobs:
+                self._jobs[job.source] = job
+                self._waiting.setdefault(job.recipient, []).append(job)
+
+    def forget(self, jobs: Iterable[Job]) -> None:
+        """Let go of jobs that are recorded, or somebody else's, or have to be read anew."""
+        for job in jobs:
+            self._jobs.pop(job.source, None)
+
+    def forget_partitions(self, numbers: Iterable[int]) -> None:
+        """Let go of the jobs of partitions that belong to another process now."""
+        lost = set(numbers)
+        for source, job in list(self._jobs.items()):
+            if partition_of(job.recipient) in lost:
+                self.unsent(job.recipient)
+                del self._jobs[source]
+
+    def unsent(self, recipient: Recipient) -> list[Job]:
+        """Take out the jobs of a subscription that have not been sent; they stay held."""
+        return self._lanes.discard(recipient) + self._waiting.pop(recipient, [])
+
+    def allowance(self, recipient: Recipient) -> int:
+        """How many jobs of a subscription may be held."""
+        return ALLOWANCE if self._lanes.lane(recipient).proven else UNPROVEN_ALLOWANCE
+
+    def count(self, recipient: Recipient) -> int:
+        """How many jobs of a subscription have not been sent."""
+        lane = self._lanes.lane(recipient)
+        return len(self._waiting.get(recipient, ())) + len(lane.jobs) + lane.open
+
+    def prepare(self, view: View) -> tuple[list[Job], list[Job]]:
+        """Prepare the next jobs of each lane.
+
+        :returns: those that can be sent; and those that can't because their subscription was
+            removed or deactivated meanwhile.
+        """
+        ready: list[Job] = []
+        returned: list[Job] = []
+        for recipient, jobs in list(self._waiting.items()):
+            room = self._lanes.lane(recipient).ahead()
+            if room <= 0:
+                continue
+            for job in jobs[:room]:
+                message = view.outboxes[job.home]._p_jar.get(job.message)
+                (ready if view.recipients.prepare(job, message) else returned).append(job)
+            del jobs[:room]
+            if not jobs:
+                del self._waiting[recipient]
+        return ready, returned
