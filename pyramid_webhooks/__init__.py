@@ -6,6 +6,7 @@ from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated, NewRequest
+from pyramid.exceptions import ConfigurationError
 
 from pyramid_webhooks.directives import (
     DEFAULTS_ORDER,
@@ -82,6 +83,11 @@ def _add_from_settings(config: Configurator, name: str, options: Any) -> None:
     headers = keywords.pop('headers', None)
     if isinstance(headers, str):
         lines = [line for line in headers.splitlines() if line.strip()]
+        if not all(':' in line for line in lines):
+            raise ConfigurationError(
+                f'The setting webhooks.subscription.{name}.headers has a line without a colon; '
+                f'write one header a line, such as X-Name: value.'
+            )
         pairs = [line.partition(':')[::2] for line in lines]
         headers = {key.strip(): value.strip() for key, value in pairs}
     config.add_webhook_subscription(name=name, headers=headers, **keywords)
