@@ -182,6 +182,14 @@ class Company:
         settings['tm.commit_veto'] = 'pyramid_tm.default_commit_veto'
         settings['retry.attempts'] = 3
         config = Configurator(settings=settings, root_factory=root_factory)
+        try:
+            return self._start(config)
+        except BaseException:
+            for database in databases_of(config.registry).values():
+                database.close()
+            raise
+
+    def _start(self, config):
         config.set_security_policy(self.policy)
         for name in ('pyramid_tm', 'pyramid_retry', 'pyramid_zodbconn', 'pyramid_webhooks'):
             config.include(name)
