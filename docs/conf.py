@@ -29,6 +29,7 @@ html_theme = 'alabaster'
 html_theme_options = {
     'description': 'Outgoing webhooks for Pyramid applications on a ZODB tree',
     'fixed_sidebar': True,
-    'page_width': '1060px',
+    'page_width': '1180px',
+    'code_font_size': '0.8em',
     'sidebar_width': '260px',
 }
