@@ -14,7 +14,7 @@ from pyramid_webhooks.outbox.schedule import Recipient
 PROVEN_AHEAD = 64
 UNPROVEN_AHEAD = 2
 #: Senders at work while requests are answered quickly, and what is not quick.
-_QUICK_SENDERS = 4
+_QUICK_SENDERS = 2
 _SLOW_SECONDS = 0.003
 
 
