@@ -30,6 +30,7 @@ html_theme_options = {
     'description': 'Outgoing webhooks for Pyramid applications on a ZODB tree',
     'fixed_sidebar': True,
     'page_width': '1180px',
+    'body_max_width': '900px',
     'code_font_size': '0.8em',
     'sidebar_width': '260px',
 }
