@@ -10,6 +10,7 @@ from typing import Any
 import transaction
 from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated, NewRequest
+from pyramid.exceptions import ConfigurationError
 from pyramid.registry import Registry
 from pyramid.security import NO_PERMISSION_REQUIRED
 from transaction.interfaces import TransientError
@@ -54,6 +55,11 @@ _TRIES = 20
 
 def register_settings(config: Configurator, settings: Any) -> None:
     """Register the parsed settings, and everything that needs no other part."""
+    if settings.secrets_key is not None:
+        raise ConfigurationError(
+            'The setting webhooks.secrets_key is set, but signing secrets can not be encrypted '
+            'in this version. Remove it, and protect the database.'
+        )
     registry = config.registry
     registry.registerUtility(settings, ISettings)
     registry.registerUtility(OwedDeliveries(registry), IOwedDeliveries)

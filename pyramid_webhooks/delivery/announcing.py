@@ -25,6 +25,7 @@ from pyramid_webhooks.interfaces import IDispatcher, IEventCatalogue
 from pyramid_webhooks.resources.attempts import Attempt, Attempts
 
 logger = logging.getLogger(__name__)
+_SHOWN = 5
 
 
 class Announcer:
@@ -53,7 +54,7 @@ class Announcer:
         events: list[Any] = []
         for each in recorded:
             state, obj = recipients.find(each.recipient)
-            if state == GONE:
+            if state == GONE or obj is None:
                 continue
             subscription = recipients.locate(obj)
             record = each.record._replace(message=get(each.home, each.message))
@@ -63,24 +64,33 @@ class Announcer:
                 events.append(event_class(attempt, subscription))
             if each.exhausted and self.wants(DeliveryExhausted):
                 events.append(DeliveryExhausted(subscription, record.message.id))
-        for drop in dropped:
-            logger.warning(
-                'The message %s to the subscription %s was dropped. %s',
-                drop.message_id,
-                drop.recipient[1].hex(),
-                drop.reason,
-            )
-            if self.wants(DeliveryDropped):
-                events.append(DeliveryDropped(None, drop.message_id, drop.reason))
+        if self.wants(DeliveryDropped):
+            events += [DeliveryDropped(None, each.message_id, each.reason) for each in dropped]
         return events
 
     def interested(self, recorded: list[Recorded], dropped: list[Dropped]) -> bool:
         """Whether there is anything to do at all."""
-        if dropped:
-            return True
-        return bool(recorded) and any(
-            self.wants(each) for each in (AttemptSucceeded, AttemptFailed, DeliveryExhausted)
-        )
+        classes = [DeliveryDropped] if dropped else []
+        if recorded:
+            classes += [AttemptSucceeded, AttemptFailed, DeliveryExhausted]
+        return any(self.wants(each) for each in classes)
+
+    @staticmethod
+    def log_dropped(dropped: Iterable[Dropped], recipients: Recipients) -> None:
+        """Log what was dropped, a line for each subscription."""
+        by_recipient: dict[tuple[Any, str], list[str]] = {}
+        for each in dropped:
+            by_recipient.setdefault((each.recipient, each.reason), []).append(each.message_id)
+        for (recipient, reason), messages in by_recipient.items():
+            more = f' and {len(messages) - _SHOWN} more' if len(messages) > _SHOWN else ''
+            logger.warning(
+                'Dropped %d deliveries to the subscription %s: %s%s. %s',
+                len(messages),
+                recipients.name(recipient),
+                ', '.join(messages[:_SHOWN]),
+                more,
+                reason,
+            )
 
     def fire(self, events: Iterable[Any]) -> None:
         """Notify the registry, with a blank request as the current one."""

@@ -329,9 +329,10 @@ class Engine:
     def _announce(self, session: Session) -> None:
         recorded, self._recorded = self._recorded, []
         dropped, self._dropped = self._dropped, []
+        recipients = Recipients(self._registry, self._settings, session.connection)
+        self._announcer.log_dropped(dropped, recipients)
         if not self._announcer.interested(recorded, dropped):
             return
-        recipients = Recipients(self._registry, self._settings, session.connection)
         events = self._announcer.events(recorded, dropped, recipients, session.get)
         self._announcer.fire(events)
         try:

@@ -71,6 +71,14 @@ class Recipients:
         """The subscription itself, of which ``obj`` is what the outbox knows."""
         return self._definition(obj) if isinstance(obj, GlobalRecord) else obj
 
+    def name(self, recipient: Recipient) -> str:
+        """The id of a subscription, or what is left of one that is gone."""
+        database, oid = recipient
+        try:
+            return self._connection.get_connection(database).get(oid).id
+        except Exception:
+            return f'with the oid {oid.hex()}'
+
     def locate(self, obj: Any) -> Any:
         """The subscription itself, with its state and history."""
         if not isinstance(obj, GlobalRecord):

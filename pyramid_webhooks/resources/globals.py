@@ -24,6 +24,7 @@ from pyramid_webhooks.registries import find_registry
 from pyramid_webhooks.resources.arguments import Wanted
 from pyramid_webhooks.resources.attempts import AttemptLog
 from pyramid_webhooks.resources.manager import ACTIVE, INACTIVE
+from pyramid_webhooks.resources.mapping import SubscriptionMapping
 from pyramid_webhooks.resources.message import utc
 from pyramid_webhooks.resources.subscription import SubscriptionBehaviour
 
@@ -138,7 +139,7 @@ def digest_id(arguments: Mapping[str, Any], ordinal: int) -> str:
 
 
 @implementer(IGlobalManager)
-class GlobalManager:
+class GlobalManager(SubscriptionMapping):
     """The global subscriptions of one application, made anew at each start."""
 
     __parent__ = None
@@ -154,37 +155,6 @@ class GlobalManager:
         self._subscriptions[subscription.id] = subscription
         for key in subscription.wanted.keys():
             self._by_key.setdefault(key, []).append(subscription)
-
-    def __getitem__(self, id: str) -> GlobalSubscription:
-        return self._subscriptions[id]
-
-    def get(self, id: str, default: Any = None) -> Any:
-        """The subscription ``id``, or ``default``."""
-        return self._subscriptions.get(id, default)
-
-    def __contains__(self, id: object) -> bool:
-        return id in self._subscriptions
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._subscriptions)
-
-    def __len__(self) -> int:
-        return len(self._subscriptions)
-
-    def __bool__(self) -> bool:
-        return True
-
-    def keys(self) -> Any:
-        """The ids, in the order of the configuration."""
-        return self._subscriptions.keys()
-
-    def values(self) -> Any:
-        """The subscriptions, in the order of the configuration."""
-        return self._subscriptions.values()
-
-    def items(self) -> Any:
-        """(id, subscription), in the order of the configuration."""
-        return self._subscriptions.items()
 
     def matching(self, keys: frozenset[str]) -> Iterator[GlobalSubscription]:
         """Yield the subscriptions that have any of the index keys, each once."""

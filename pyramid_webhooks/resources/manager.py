@@ -36,6 +36,7 @@ from pyramid_webhooks.resources.arguments import (
 )
 from pyramid_webhooks.resources.directory import directory_of
 from pyramid_webhooks.resources.index import EventIndex
+from pyramid_webhooks.resources.mapping import SubscriptionMapping
 from pyramid_webhooks.resources.message import new_message_id
 from pyramid_webhooks.resources.secrets import new_secret
 from pyramid_webhooks.resources.subscription import Subscription
@@ -59,7 +60,7 @@ def _registry(resource: Any) -> Any:
 
 
 @implementer(ISubscriptionManager)
-class SubscriptionManager(Persistent):
+class SubscriptionManager(SubscriptionMapping, Persistent):
     """id -> subscription, oldest first; and an index of the active ones.
 
     The object itself never changes after it is made, so that concurrent changes of different
@@ -78,36 +79,8 @@ class SubscriptionManager(Persistent):
     def __repr__(self) -> str:
         return f'<{type(self).__name__} of {self.__parent__!r}>'
 
-    def __getitem__(self, id: str) -> Subscription:
-        return self._subscriptions[id]
-
-    def get(self, id: str, default: Any = None) -> Any:
-        """The subscription ``id``, or ``default``."""
-        return self._subscriptions.get(id, default)
-
-    def __contains__(self, id: object) -> bool:
-        return id in self._subscriptions
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._subscriptions)
-
     def __len__(self) -> int:
         return self._count()
-
-    def __bool__(self) -> bool:
-        return True
-
-    def keys(self) -> Any:
-        """The ids, oldest first."""
-        return self._subscriptions.keys()
-
-    def values(self) -> Any:
-        """The subscriptions, oldest first."""
-        return self._subscriptions.values()
-
-    def items(self) -> Any:
-        """(id, subscription), oldest first."""
-        return self._subscriptions.items()
 
     def iterate(self, after: str | None = None, owner: str | None = None) -> Iterator[Any]:
         """Yield the subscriptions that come after the id ``after``, oldest first.

@@ -242,7 +242,7 @@ def test_a_folder_that_was_taken_out_of_the_tree_is_not_delivered_to_any_more(
         del context['OUN']
 
     company.request(do, '/NWS')
-    wait_until(lambda: 'was dropped' in messages(caplog))
+    wait_until(lambda: 'Dropped 1 deliver' in messages(caplog))
     assert len(receiver.requests) == 1
 
 

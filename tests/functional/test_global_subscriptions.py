@@ -121,7 +121,7 @@ def test_what_another_one_was_owed_is_dropped_visibly(make_company, receiver, ca
         caplog.clear()
         company.restart(settings={**kept, **changed, 'webhooks.delivery': 'process'}, setup=setup)
         assert 'audit is not configured any more, or is another one' in messages(caplog)
-        wait_until(lambda: 'was dropped' in messages(caplog))
+        wait_until(lambda: 'Dropped 1 deliver' in messages(caplog))
         company.settle()
         assert receiver.requests == other.requests == []
         assert [event.reason for event in dropped] == ['The subscription has been removed.']
