@@ -66,8 +66,6 @@ class Engine:
         self._claimed_at = 0.0
         self._beaten_at = 0.0
         self._last_transaction: bytes | None = None
-        self._recorded: list[Recorded] = []
-        self._dropped: list[Dropped] = []
 
     # --- from any thread
 
@@ -98,6 +96,8 @@ class Engine:
             self._recorder = Recorder(settings, self._registry.getUtility(IRetryPolicy))
             self._announcer = Announcer(self._registry)
             self._results: list[Job] = []
+            self._recorded: list[Recorded] = []
+            self._dropped: list[Dropped] = []
             self._batch = min(settings.concurrency, _RECORD_LIMIT)
             self._thread = threading.Thread(
                 target=self._run, name='pyramid_webhooks-engine', daemon=True
@@ -271,8 +271,7 @@ class Engine:
             self._results += self._lanes.results()
         self._last_transaction = self._database.last_transaction()
         with self._database.session() as session:
-            if not session.outboxes or self._primary_missing(session):
-                self._sleep(self._signals.wakes())
+            if session.connection.db().database_name not in session.outboxes:
                 return
             self._claim(session)
             while self._results:
@@ -287,10 +286,6 @@ class Engine:
             self._read_anew()
         if ready:
             self._lanes.offer(ready)
-
-    @staticmethod
-    def _primary_missing(session: Session) -> bool:
-        return session.connection.db().database_name not in session.outboxes
 
     def _claim(self, session: Session) -> None:
         now = time.monotonic()

@@ -13,6 +13,8 @@ from pyramid_webhooks.outbox.schedule import Recipient
 #: Jobs that are prepared ahead for one lane, when its receiver has proved itself and when not.
 PROVEN_AHEAD = 64
 UNPROVEN_AHEAD = 2
+#: So many lanes are kept at least, be they in use or not.
+_LANE_LIMIT = 5000
 #: Senders at work while requests are answered quickly, and what is not quick.
 _QUICK_SENDERS = 2
 _SLOW_SECONDS = 0.003
@@ -47,7 +49,6 @@ class Lanes:
 
     :param slots: requests that may be open at once.
     :param slots_per_lane: the same for one subscription.
-    :param clock: POSIX time.
     """
 
     def __init__(self, slots: int, slots_per_lane: int):
@@ -63,6 +64,7 @@ class Lanes:
         self._open = 0
         self._unproven_open = 0
         self._idle = 0
+        self._ready = 0
         self._results: list[Job] = []
         self._results_since = 0.0
         self._started: dict[int, float] = {}
@@ -85,6 +87,7 @@ class Lanes:
                 if lane is None:
                     lane = self._lanes[job.recipient] = Lane(job.recipient)
                 lane.jobs.append(job)
+                self._ready += 1
                 self._enqueue(lane)
             self._call()
 
@@ -168,26 +171,21 @@ class Lanes:
                 return []
             jobs = list(lane.jobs)
             lane.jobs.clear()
+            self._ready -= len(jobs)
             return jobs
 
     def forget_idle(self) -> None:
         """Forget the lanes that have had nothing to do, to keep memory bounded."""
         with self._lock:
-            idle = [key for key, lane in self._lanes.items() if not lane.open and not lane.jobs]
-            if len(idle) > 5000:
-                for key in idle:
-                    if not self._lanes[key].queued:
+            if len(self._lanes) > _LANE_LIMIT:
+                for key, lane in list(self._lanes.items()):
+                    if not (lane.open or lane.jobs or lane.queued):
                         del self._lanes[key]
 
     def busy(self) -> bool:
         """Whether anything is ready, being sent, or not recorded yet."""
         with self._lock:
-            return bool(
-                self._open
-                or self._unrecorded
-                or self._results
-                or any(lane.jobs for lane in self._lanes.values())
-            )
+            return bool(self._ready or self._unrecorded)
 
     def sending(self) -> int:
         """How many requests are open."""
@@ -245,6 +243,7 @@ class Lanes:
 
     def _start(self, lane: Lane) -> Job:
         job = lane.jobs.popleft()
+        self._ready -= 1
         lane.open += 1
         self._open += 1
         self._unrecorded += 1
