@@ -11,7 +11,7 @@ from pyramid_webhooks.delivery.preparing import ACTIVE, DETACHED, GONE, Recipien
 from pyramid_webhooks.interfaces import IRetryPolicy
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import Item, Recipient
-from pyramid_webhooks.resources.attempts import AttemptRecord, ResponseRecord
+from pyramid_webhooks.resources.history import AttemptRecord, ResponseRecord
 from pyramid_webhooks.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -1,195 +1,20 @@
-"""The attempts of a subscription: a bounded log of the resolved ones, and views of them all."""
+"""The attempts of a subscription: views of the resolved ones in its log, and of those owed."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from persistent import Persistent
 from pyramid.httpexceptions import status_map
 from webob.headers import ResponseHeaders
 from zope.interface import implementer
 
 from pyramid_webhooks.interfaces import IAttempt, IOwedDeliveries
 from pyramid_webhooks.registries import find_registry
-from pyramid_webhooks.resources.message import Message, Origin, utc
-
-_BATCH_SIZE = 16
-
-
-class ResponseRecord(NamedTuple):
-    """What a receiver answered, as it is stored. ``elapsed`` is in seconds."""
-
-    status_code: int
-    reason: str
-    headers: tuple[tuple[str, str], ...]
-    content: bytes
-    truncated: bool
-    elapsed: float
-
-
-class AttemptRecord(NamedTuple):
-    """A resolved attempt, as it is stored. Times are POSIX times.
-
-    ``body`` is None where the body was the message's data for ``dialect``.
-    """
-
-    message: Message
-    number: int
-    succeeded: bool
-    created: float
-    due: float
-    resolved_at: float
-    text: str
-    dialect: str
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes | None
-    response: tuple[Any, ...] | None
-    exceptions: tuple[str, ...]
-
-
-class Batch(Persistent):
-    """Attempts that were recorded in one transaction; never changed."""
-
-    def __init__(self, records: Iterable[tuple[Any, ...]]):
-        self._records = tuple(tuple(record) for record in records)
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return self._records
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self._records = state
-
-    def __iter__(self) -> Iterator[AttemptRecord]:
-        return map(AttemptRecord._make, self._records)
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-
-class AttemptLog(Persistent):
-    """The resolved attempts of one subscription, and its health. Only the engine writes it.
-
-    :ivar succeeded: attempts that succeeded since the subscription was made.
-    :ivar failed: attempts that failed since then.
-    :ivar failures_in_row: attempts that failed since the last one that succeeded.
-    :ivar failing_since: POSIX time of the first of those, or None.
-    """
-
-    def __init__(self) -> None:
-        self._batches: tuple[tuple[Batch, int], ...] = ()
-        self._skipped = 0
-        self._exhausted: Exhausted | None = None
-        self.succeeded = 0
-        self.failed = 0
-        self.last_success: float | None = None
-        self.last_failure: float | None = None
-        self.failures_in_row = 0
-        self.failing_since: float | None = None
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return (
-            self._batches,
-            self._skipped,
-            self._exhausted,
-            self.succeeded,
-            self.failed,
-            self.last_success,
-            self.last_failure,
-            self.failures_in_row,
-            self.failing_since,
-        )
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        (
-            self._batches,
-            self._skipped,
-            self._exhausted,
-            self.succeeded,
-            self.failed,
-            self.last_success,
-            self.last_failure,
-            self.failures_in_row,
-            self.failing_since,
-        ) = state
-
-    def append(self, records: Sequence[AttemptRecord], limit: int) -> None:
-        """Add resolved attempts, oldest first, and drop the oldest ones beyond ``limit``."""
-        batches = list(self._batches)
-        for start in range(0, len(records), _BATCH_SIZE):
-            part = records[start : start + _BATCH_SIZE]
-            batches.append((Batch(part), len(part)))
-        surplus = sum(count for _, count in batches) - limit
-        while batches and surplus >= batches[0][1]:
-            surplus -= batches.pop(0)[1]
-        self._batches = tuple(batches)
-        self._skipped = max(surplus, 0)
-        for record in records:
-            self._count(record)
-
-    def _count(self, record: AttemptRecord) -> None:
-        if record.succeeded:
-            self.succeeded += 1
-            self.last_success = record.resolved_at
-            self.failures_in_row = 0
-            self.failing_since = None
-        else:
-            self.failed += 1
-            self.last_failure = record.resolved_at
-            self.failures_in_row += 1
-            if self.failing_since is None:
-                self.failing_since = record.resolved_at
-
-    def give_up(self, message: Message, error: str, at: float, limit: int) -> None:
-        """Remember a delivery that was given up, so that it can be recovered."""
-        if self._exhausted is None:
-            self._exhausted = Exhausted()
-        self._exhausted.append((message, error, at), limit)
-
-    def exhausted(self) -> Iterator[tuple[Message, str, float]]:
-        """Yield (message, last error, POSIX time) of the deliveries given up, oldest first."""
-        return iter(()) if self._exhausted is None else iter(self._exhausted)
-
-    def reset_health(self) -> None:
-        """Forget the failures in a row."""
-        self.failures_in_row = 0
-        self.failing_since = None
-
-    def __len__(self) -> int:
-        return sum(count for _, count in self._batches) - self._skipped
-
-    def __iter__(self) -> Iterator[AttemptRecord]:
-        records = itertools.chain.from_iterable(batch for batch, _ in self._batches)
-        return itertools.islice(records, self._skipped, None)
-
-
-class Exhausted(Persistent):
-    """Deliveries that were given up: pages of them, the oldest page dropped first."""
-
-    _PAGE = 32
-
-    def __init__(self) -> None:
-        self._pages: tuple[Batch, ...] = ()
-        self._tail: tuple[tuple[Message, str, float], ...] = ()
-
-    def append(self, entry: tuple[Message, str, float], limit: int) -> None:
-        """Add an entry; at most ``limit`` entries, and less than a page more, are kept."""
-        if limit == 0:
-            return
-        self._tail += (entry,)
-        if len(self._tail) == self._PAGE:
-            keep = -(-limit // self._PAGE)
-            self._pages = (*self._pages, Batch(self._tail))[-keep:]
-            self._tail = ()
-
-    def __iter__(self) -> Iterator[tuple[Message, str, float]]:
-        for page in self._pages:
-            yield from page._records
-        yield from self._tail
+from pyramid_webhooks.resources.history import AttemptLog, AttemptRecord, ResponseRecord
+from pyramid_webhooks.resources.message import Origin, utc
 
 
 class AttemptRequest(NamedTuple):
@@ -391,7 +216,7 @@ class Attempts(Mapping[str, Attempt]):
         return found[:limit], following
 
     def _resolved(self) -> list[AttemptRecord]:
-        log = self.__parent__.log
+        log: AttemptLog | None = self.__parent__.log
         return [] if log is None else sorted(log, key=lambda each: each.created)
 
     def _pending(self) -> Iterator[Any]:

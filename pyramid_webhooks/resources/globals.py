@@ -22,7 +22,7 @@ from pyramid_webhooks.interfaces import (
 )
 from pyramid_webhooks.registries import find_registry
 from pyramid_webhooks.resources.arguments import Wanted
-from pyramid_webhooks.resources.attempts import AttemptLog
+from pyramid_webhooks.resources.history import AttemptLog
 from pyramid_webhooks.resources.manager import ACTIVE, INACTIVE
 from pyramid_webhooks.resources.mapping import SubscriptionMapping
 from pyramid_webhooks.resources.message import utc

@@ -13,7 +13,8 @@ from zope.interface import implementer
 from pyramid_webhooks.interfaces import IApplicability, ISubscription
 from pyramid_webhooks.registries import find_registry
 from pyramid_webhooks.resources.arguments import Wanted
-from pyramid_webhooks.resources.attempts import AttemptLog, Attempts
+from pyramid_webhooks.resources.attempts import Attempts
+from pyramid_webhooks.resources.history import AttemptLog
 from pyramid_webhooks.resources.message import utc
 
 VIEW = 'webhooks.view'

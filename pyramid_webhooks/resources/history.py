@@ -1,0 +1,226 @@
+"""The log of a subscription's resolved attempts: bounded, compact, written by the engine alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from persistent import Persistent
+
+from pyramid_webhooks.resources.message import Message
+from pyramid_webhooks.resources.packing import pack, unpack
+
+_BATCH_SIZE = 16
+_PAGE_SIZE = 8
+
+
+class ResponseRecord(NamedTuple):
+    """What a receiver answered, as it is stored. ``elapsed`` is in seconds."""
+
+    status_code: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    content: bytes
+    truncated: bool
+    elapsed: float
+
+
+class AttemptRecord(NamedTuple):
+    """A resolved attempt, as it is stored. Times are POSIX times.
+
+    ``body`` is None where the body was the message's data for ``dialect``.
+    """
+
+    message: Message
+    number: int
+    succeeded: bool
+    created: float
+    due: float
+    resolved_at: float
+    text: str
+    dialect: str
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+    response: tuple[Any, ...] | None
+    exceptions: tuple[str, ...]
+
+
+class Batch(Persistent):
+    """A few rows that were written in one transaction; each begins with a message."""
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]]):
+        rows = [tuple(row) for row in rows]
+        self._messages = tuple(row[0] for row in rows)
+        self._packed = pack([row[1:] for row in rows])
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._messages, self._packed
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._messages, self._packed = state
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for message, row in zip(self._messages, unpack(self._packed), strict=True):
+            yield message, *row
+
+
+class Page(Persistent):
+    """Some batches."""
+
+    def __init__(self, batches: tuple[Batch, ...]):
+        self.batches = batches
+
+    def __getstate__(self) -> tuple[Batch, ...]:
+        return self.batches
+
+    def __setstate__(self, state: tuple[Batch, ...]) -> None:
+        self.batches = state
+
+
+class AttemptLog(Persistent):
+    """The resolved attempts of one subscription, and its health. Only the engine writes it.
+
+    :ivar succeeded: attempts that succeeded since the subscription was made.
+    :ivar failed: attempts that failed since then.
+    :ivar failures_in_row: attempts that failed since the last one that succeeded.
+    :ivar failing_since: POSIX time of the first of those, or None.
+    """
+
+    def __init__(self) -> None:
+        self._pages: tuple[Page, ...] = ()
+        self._batches: tuple[Batch, ...] = ()
+        self._counts: tuple[int, ...] = ()
+        self._skipped = 0
+        self._exhausted: Exhausted | None = None
+        self.succeeded = 0
+        self.failed = 0
+        self.last_success: float | None = None
+        self.last_failure: float | None = None
+        self.failures_in_row = 0
+        self.failing_since: float | None = None
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return (
+            self._pages,
+            self._batches,
+            bytes(self._counts),
+            self._skipped,
+            self._exhausted,
+            self.succeeded,
+            self.failed,
+            self.last_success,
+            self.last_failure,
+            self.failures_in_row,
+            self.failing_since,
+        )
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        (
+            self._pages,
+            self._batches,
+            counts,
+            self._skipped,
+            self._exhausted,
+            self.succeeded,
+            self.failed,
+            self.last_success,
+            self.last_failure,
+            self.failures_in_row,
+            self.failing_since,
+        ) = state
+        self._counts = tuple(counts)
+
+    def append(self, records: Sequence[AttemptRecord], limit: int) -> None:
+        """Add resolved attempts, oldest first, and drop the oldest ones beyond ``limit``."""
+        for start in range(0, len(records), _BATCH_SIZE):
+            part = records[start : start + _BATCH_SIZE]
+            self._batches += (Batch(part),)
+            self._counts += (len(part),)
+            if len(self._batches) == _PAGE_SIZE:
+                self._fold()
+        self._drop(limit)
+        for record in records:
+            self._count(record)
+
+    def _fold(self) -> None:
+        """Put the batches into a page, so that this object, which is often written, is small."""
+        first = len(self._pages)
+        self._pages += (Page(self._batches),)
+        self._batches = ()
+        self._counts = (*self._counts[:first], sum(self._counts[first:]))
+
+    def _drop(self, limit: int) -> None:
+        """Drop pages and batches that are beyond the limit; of the first one left, skip some."""
+        surplus = sum(self._counts) - limit
+        dropped = 0
+        while dropped < len(self._counts) and surplus >= self._counts[dropped]:
+            surplus -= self._counts[dropped]
+            dropped += 1
+        self._batches = self._batches[max(0, dropped - len(self._pages)) :]
+        self._pages = self._pages[dropped:]
+        self._counts = self._counts[dropped:]
+        self._skipped = max(surplus, 0)
+
+    def _count(self, record: AttemptRecord) -> None:
+        if record.succeeded:
+            self.succeeded += 1
+            self.last_success = record.resolved_at
+            self.failures_in_row = 0
+            self.failing_since = None
+        else:
+            self.failed += 1
+            self.last_failure = record.resolved_at
+            self.failures_in_row += 1
+            if self.failing_since is None:
+                self.failing_since = record.resolved_at
+
+    def give_up(self, message: Message, error: str, at: float, limit: int) -> None:
+        """Remember a delivery that was given up, so that it can be recovered."""
+        if self._exhausted is None:
+            self._exhausted = Exhausted()
+        self._exhausted.append((message, error, at), limit)
+
+    def exhausted(self) -> Iterator[tuple[Message, str, float]]:
+        """Yield (message, last error, POSIX time) of the deliveries given up, oldest first."""
+        return iter(()) if self._exhausted is None else iter(self._exhausted)
+
+    def reset_health(self) -> None:
+        """Forget the failures in a row."""
+        self.failures_in_row = 0
+        self.failing_since = None
+
+    def __len__(self) -> int:
+        return sum(self._counts) - self._skipped
+
+    def __iter__(self) -> Iterator[AttemptRecord]:
+        paged = (batch for page in self._pages for batch in page.batches)
+        rows = itertools.chain.from_iterable(itertools.chain(paged, self._batches))
+        return map(AttemptRecord._make, itertools.islice(rows, self._skipped, None))
+
+
+class Exhausted(Persistent):
+    """Deliveries that were given up: pages of them, the oldest page dropped first."""
+
+    _PAGE = 32
+
+    def __init__(self) -> None:
+        self._pages: tuple[Batch, ...] = ()
+        self._tail: tuple[tuple[Message, str, float], ...] = ()
+
+    def append(self, entry: tuple[Message, str, float], limit: int) -> None:
+        """Add an entry; at most ``limit`` entries, and less than a page more, are kept."""
+        if limit == 0:
+            return
+        self._tail += (entry,)
+        if len(self._tail) == self._PAGE:
+            keep = -(-limit // self._PAGE)
+            self._pages = (*self._pages, Batch(self._tail))[-keep:]
+            self._tail = ()
+
+    def __iter__(self) -> Iterator[tuple[Message, str, float]]:
+        for page in self._pages:
+            yield from page
+        yield from self._tail
