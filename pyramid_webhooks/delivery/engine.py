@@ -279,7 +279,6 @@ class Engine:
             self._announce(session)
             view = self._read(session, hints)
             ready, returned = self._holding.prepare(view)
-        returned += view.returned
         if returned:
             # They are still owed: whatever became of their subscriptions is found out anew.
             self._holding.forget(returned)

@@ -34,7 +34,7 @@ class View:
 
     :ivar new: jobs that are to be held once the transaction is over.
     :ivar dropped: deliveries that are dropped.
-    :ivar returned: jobs that must not be sent any more; they are still owed.
+    :ivar stopped: recipients of which nothing more must be sent once the transaction is over.
     :ivar touched: numbers of the partitions whose owner this process must be.
     """
 
@@ -43,7 +43,7 @@ class View:
         self.recipients = recipients
         self.new: list[Job] = []
         self.dropped: list[Dropped] = []
-        self.returned: list[Job] = []
+        self.stopped: list[Recipient] = []
         self.touched: set[int] = set()
 
     def schedule_of(self, home: str, recipient: Recipient) -> Any:
@@ -128,14 +128,20 @@ class Holding:
         """
         ready: list[Job] = []
         returned: list[Job] = []
-        for recipient, jobs in list(self._waiting.items()):
+        taken: list[tuple[Recipient, int]] = []
+        for recipient, jobs in self._waiting.items():
             room = self._lanes.lane(recipient).ahead()
             if room <= 0:
                 continue
             for job in jobs[:room]:
                 message = view.outboxes[job.home]._p_jar.get(job.message)
                 (ready if view.recipients.prepare(job, message) else returned).append(job)
-            del jobs[:room]
-            if not jobs:
+            taken.append((recipient, room))
+        # Only now, when nothing can fail any more: what was taken out must not be lost.
+        for recipient, room in taken:
+            del self._waiting[recipient][:room]
+            if not self._waiting[recipient]:
                 del self._waiting[recipient]
+        for recipient in view.stopped:
+            returned += self.unsent(recipient)
         return ready, returned

@@ -183,7 +183,7 @@ class IntakeReader:
             if state == ACTIVE:
                 schedule.release(recipient)
             else:
-                view.returned += self._holding.unsent(recipient)
+                view.stopped.append(recipient)
                 if state == INACTIVE:
                     schedule.hold(recipient)
                 else:

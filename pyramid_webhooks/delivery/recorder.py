@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -89,7 +90,7 @@ class Recorder:
         outcome = job.outcome
         if outcome.permanent or job.is_last or state == DETACHED:
             return False
-        delay = self._policy.next_delay(job.tries + 1, outcome.status, outcome.headers)
+        delay = self._delay(job)
         if delay is None:
             return False
         schedule = outbox.schedule_of(job.recipient)
@@ -102,6 +103,20 @@ class Recorder:
         if state != ACTIVE:
             schedule.hold(job.recipient)
         return True
+
+    def _delay(self, job: Job) -> float | None:
+        """What the policy says; one that fails must not keep anything else from being recorded."""
+        outcome = job.outcome
+        try:
+            delay = self._policy.next_delay(job.tries + 1, outcome.status, outcome.headers)
+            if delay is None:
+                return None
+            if not 0 <= delay < math.inf:
+                raise ValueError(f'{delay!r} is not a number of seconds from 0 on')
+            return float(delay)
+        except Exception:
+            logger.exception('The retry policy failed; the delivery is given up.')
+            return None
 
     @staticmethod
     def _attempt(job: Job, message: Any) -> AttemptRecord:
