@@ -259,7 +259,8 @@ def test_two_applications_in_one_process_stay_apart(make_company):
         assert [request.json()['name'] for request in other.requests] == ['ben']
 
 
-def test_an_event_that_nobody_subscribed_to_leaves_no_trace(company):
+def test_an_event_that_nobody_subscribed_to_leaves_no_trace(make_company):
+    company = make_company(settings={'webhooks.delivery': 'worker'})
     before = company.database.lastTransaction()
     company.request(
         lambda context, request: request.registry.notify(
