@@ -69,15 +69,20 @@ class Intake(Page):
     def append(self, entry: Entry) -> Segment:
         """Add an entry, in the current transaction, and return the segment it went to.
 
-        The cost depends neither on the number of entries nor on that of segments: each writer
-        stays with a segment of its own until that is full, then looks into a few others.
+        The cost depends neither on the number of entries nor on that of segments. Neighbouring
+        commits go to different segments, so that what each writes is little, and they and the
+        consumers seldom have to be merged; a backlog goes to a segment of the writer's own.
         """
         segment = self._choose()
         segment.add(new_entry_key(), entry)
         return segment
 
     def _choose(self) -> Segment:
-        segment: Segment | None = getattr(self, '_v_current', None)
+        segment = random.choice(self.segments)
+        if segment.has_room():
+            self._v_own = None
+            return segment
+        segment = getattr(self, '_v_own', None)
         # A segment that was made in an aborted transaction has lost its connection, and a place
         # in a page that others could reach.
         if segment is not None and segment._p_jar is self._p_jar and segment.has_room():
@@ -94,5 +99,5 @@ class Intake(Page):
             self.add_segment(segment)
             if self._p_jar is not None:
                 self._p_jar.add(segment)
-        self._v_current = segment
+        self._v_own = segment
         return segment

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pickle
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -17,8 +18,13 @@ from ZODB.POSException import ConflictError
 
 OID_SIZE = 8
 #: A segment with so many entries, or so many owed ids, takes no more.
-ENTRY_LIMIT = 64
+ENTRY_LIMIT = 32
 OWED_LIMIT = 512
+
+_PROTOCOL = 5
+
+#: (messages, the rest of the entries)
+State = tuple[tuple[Any, ...], bytes]
 
 _counter = itertools.count(int.from_bytes(os.urandom(3), 'big'))
 
@@ -69,11 +75,11 @@ class Segment(Persistent):
     def __init__(self) -> None:
         self._entries: dict[bytes, tuple[Any, ...]] = {}
 
-    def __getstate__(self) -> dict[bytes, tuple[Any, ...]]:
-        return self._entries
+    def __getstate__(self) -> State:
+        return to_state(self._entries)
 
-    def __setstate__(self, state: dict[bytes, tuple[Any, ...]]) -> None:
-        self._entries = state
+    def __setstate__(self, state: State) -> None:
+        self._entries = from_state(state)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -116,13 +122,24 @@ class Segment(Persistent):
         self._p_changed = True
         return True
 
-    def _p_resolveConflict(
-        self,
-        old: dict[bytes, tuple[Any, ...]],
-        committed: dict[bytes, tuple[Any, ...]],
-        new: dict[bytes, tuple[Any, ...]],
-    ) -> dict[bytes, tuple[Any, ...]]:
-        return merge(old, committed, new)
+    def _p_resolveConflict(self, old: State, committed: State, new: State) -> State:
+        return to_state(merge(from_state(old), from_state(committed), from_state(new)))
+
+
+def to_state(entries: dict[bytes, tuple[Any, ...]]) -> State:
+    """What is stored: the references to messages, and all the rest in one piece.
+
+    ZODB looks at every single value that it pickles, and a segment is stored with each commit.
+    """
+    rest = [(key, *entry[1:]) for key, entry in entries.items()]
+    return tuple(entry[0] for entry in entries.values()), pickle.dumps(rest, _PROTOCOL)
+
+
+def from_state(state: State) -> dict[bytes, tuple[Any, ...]]:
+    """The entries of a state."""
+    messages, rest = state
+    pairs = zip(messages, pickle.loads(rest), strict=True)
+    return {key: (message, *entry) for message, (key, *entry) in pairs}
 
 
 def _without(owed: bytes, oids: Iterable[bytes]) -> bytes:
