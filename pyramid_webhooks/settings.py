@@ -9,13 +9,30 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import ipaddress
-import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyramid.exceptions import ConfigurationError
-from pyramid.settings import asbool, aslist
+
+from pyramid_webhooks.parsing import (
+    parse_boolean,
+    parse_count,
+    parse_delivery,
+    parse_duration,
+    parse_durations,
+    parse_fraction,
+    parse_networks,
+    parse_optional_text,
+    parse_ports,
+    parse_proxy,
+    parse_required_text,
+    parse_size,
+    parse_text,
+    parse_trust,
+    parse_words,
+    positive,
+)
 
 PREFIX = 'webhooks.'
 SUBSCRIPTION_PREFIX = PREFIX + 'subscription.'
@@ -32,113 +49,6 @@ SUBSCRIPTION_KEYS = (
     'description',
     'path',
 )
-
-_DURATION = re.compile(r'(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\Z')
-_DURATION_UNITS = {None: 1.0, 'ms': 0.001, 's': 1.0, 'm': 60.0, 'h': 3600.0, 'd': 86400.0}
-_SIZE = re.compile(r'(\d+)\s*(B|KB|KiB|MB|MiB)?\Z', re.IGNORECASE)
-_SIZE_UNITS = {None: 1, 'b': 1, 'kb': 1000, 'kib': 1024, 'mb': 1000**2, 'mib': 1024**2}
-
-
-def parse_duration(value: Any) -> float:
-    """Seconds from ``5``, ``0.5s``, ``30m``, ``2h``, ``1d`` or a number."""
-    if isinstance(value, bool):
-        raise ValueError('is not a duration')
-    match = _DURATION.match(str(value).strip())
-    if match is None:
-        raise ValueError('is not a duration such as 5s, 30m, 2h or 1d')
-    return float(match.group(1)) * _DURATION_UNITS[match.group(2)]
-
-
-def parse_size(value: Any) -> int:
-    """Bytes from ``16384``, ``16KiB`` or ``1MB``."""
-    match = _SIZE.match(str(value).strip())
-    if match is None or isinstance(value, bool):
-        raise ValueError('is not a size such as 16KiB, 1MB or a number of bytes')
-    unit = match.group(2)
-    return int(match.group(1)) * _SIZE_UNITS[unit and unit.lower()]
-
-
-def _positive(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def parse_positive(value: Any) -> Any:
-        result = parse(value)
-        if result <= 0:
-            raise ValueError('must be greater than 0')
-        return result
-
-    return parse_positive
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not re.fullmatch(r'\d+', str(value).strip()):
-        raise ValueError('is not a whole number')
-    return int(value)
-
-
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    if text in ('true', 'yes', 'on', 'y', 't', '1'):
-        return True
-    if text in ('false', 'no', 'off', 'n', 'f', '0', ''):
-        return asbool(text)
-    raise ValueError('is neither true nor false')
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return tuple(str(item) for item in value)
-    return tuple(word for word in aslist(str(value).replace(',', ' ')))
-
-
-def _durations(value: Any) -> tuple[float, ...]:
-    return tuple(parse_duration(word) for word in _words(value))
-
-
-def _networks(value: Any) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(word) for word in _words(value))
-    except ValueError as error:
-        raise ValueError(f'names something that is not a network: {error}') from None
-
-
-def _ports(value: Any) -> tuple[int, ...]:
-    ports = tuple(_count(word) for word in _words(value))
-    for port in ports:
-        if not 1 <= port <= 65535:
-            raise ValueError(f'names port {port}, which is not between 1 and 65535')
-    return ports
-
-
-def _fraction(value: Any) -> float:
-    try:
-        fraction = float(value)
-    except (TypeError, ValueError):
-        raise ValueError('is not a number between 0 and 1') from None
-    if not 0 <= fraction <= 1:
-        raise ValueError('is not a number between 0 and 1')
-    return fraction
-
-
-def _delivery(value: Any) -> str:
-    if value not in ('process', 'worker', 'sync'):
-        raise ValueError('is none of process, worker and sync')
-    return str(value)
-
-
-def _text(value: Any) -> str:
-    return str(value).strip()
-
-
-def _optional_text(value: Any) -> str | None:
-    return str(value).strip() or None
-
-
-def _readable_file(value: Any) -> str | None:
-    path = _optional_text(value)
-    if path is not None and not os.path.isfile(path):
-        raise ValueError('is not a file that exists')
-    return path
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -157,53 +67,55 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         'delivery',
         'process',
-        _delivery,
+        parse_delivery,
         'Who sends: ``process`` (this process, from a few threads of its own), ``worker`` (only '
         'dedicated worker processes do) or ``sync`` (sent before the commit call returns; for '
         'tests).',
     ),
-    Setting('concurrency', '32', _positive(_count), 'HTTP requests open at once in one process.'),
+    Setting(
+        'concurrency', '32', positive(parse_count), 'HTTP requests open at once in one process.'
+    ),
     Setting(
         'concurrency_per_subscription',
         '8',
-        _positive(_count),
+        positive(parse_count),
         'HTTP requests open at once to one subscription.',
     ),
-    Setting('connect_timeout', '5', _positive(parse_duration), 'Longest wait for a connection.'),
+    Setting('connect_timeout', '5', positive(parse_duration), 'Longest wait for a connection.'),
     Setting(
         'timeout',
         '15',
-        _positive(parse_duration),
+        positive(parse_duration),
         'Longest duration of a whole exchange, whatever the receiver does.',
     ),
     Setting(
         'retry_schedule',
         _DEFAULT_SCHEDULE,
-        _durations,
+        parse_durations,
         'Waits before the second, third, … attempt; empty for a single attempt.',
     ),
     Setting(
         'retry_jitter',
         '0.2',
-        _fraction,
+        parse_fraction,
         'Each wait is varied by up to this fraction of itself, so that retries spread out.',
     ),
     Setting(
         'attempt_limit',
         '50',
-        _positive(_count),
+        positive(parse_count),
         'Resolved attempts kept for one subscription; the oldest is dropped first.',
     ),
     Setting(
         'exhausted_limit',
         '10000',
-        _count,
+        parse_count,
         'Deliveries that were given up and are kept for one subscription, for recovery.',
     ),
     Setting(
         'failure_limit',
         '50',
-        _positive(_count),
+        positive(parse_count),
         'A subscription is deactivated after so many failures in a row …',
     ),
     Setting(
@@ -215,49 +127,49 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         'precondition_limit',
         '50',
-        _positive(_count),
+        positive(parse_count),
         'A subscription is deactivated after so many events for which its owner or permission '
         'could not be found.',
     ),
     Setting(
         'permission',
         'view',
-        _text,
+        parse_required_text,
         'The permission that a subscription which names none needs on the object.',
     ),
     Setting(
         'check_initiator',
         'false',
-        _boolean,
+        parse_boolean,
         "Also require that the request's own user has the permission on the object.",
     ),
     Setting(
         'coalesce',
         'true',
-        _boolean,
+        parse_boolean,
         'Several events of one type on one object in one transaction are one delivery, with the '
         'state at commit.',
     ),
-    Setting('dialect', '', _text, 'The dialect of a subscription that names none.'),
-    Setting('allow_http', 'false', _boolean, 'Allow target URLs that are not https.'),
+    Setting('dialect', '', parse_text, 'The dialect of a subscription that names none.'),
+    Setting('allow_http', 'false', parse_boolean, 'Allow target URLs that are not https.'),
     Setting(
         'allowed_networks',
         '',
-        _networks,
+        parse_networks,
         'Networks, such as ``127.0.0.0/8``, that may be connected to although they are not '
         'public.',
     ),
     Setting(
         'allowed_ports',
         '',
-        _ports,
+        parse_ports,
         'Ports of target URLs; empty for 443 (and 80 with ``allow_http``). On '
         '``allowed_networks`` any port is allowed.',
     ),
     Setting(
         'max_payload',
         '256KiB',
-        _positive(parse_size),
+        positive(parse_size),
         'A larger request body is a failed attempt and is never sent.',
     ),
     Setting(
@@ -266,26 +178,30 @@ TABLE: tuple[Setting, ...] = (
         parse_size,
         'A larger response is cut to this size and marked as truncated.',
     ),
-    Setting('secrets_key', '', _optional_text, 'The key that encrypts signing secrets at rest.'),
+    Setting(
+        'secrets_key', '', parse_optional_text, 'The key that encrypts signing secrets at rest.'
+    ),
     Setting(
         'lease',
         '15',
-        _positive(parse_duration),
+        positive(parse_duration),
         "Seconds without a sign of life after which another process takes over a process's work.",
     ),
-    Setting('rest', 'true', _boolean, 'Offer the REST services.'),
-    Setting('zope_event', 'true', _boolean, 'Listen to events fired with ``zope.event.notify``.'),
-    Setting('proxy', '', _optional_text, 'URL of an egress proxy that all requests go through.'),
+    Setting('rest', 'true', parse_boolean, 'Offer the REST services.'),
+    Setting(
+        'zope_event', 'true', parse_boolean, 'Listen to events fired with ``zope.event.notify``.'
+    ),
+    Setting('proxy', '', parse_proxy, 'URL of an egress proxy that all requests go through.'),
     Setting(
         'ca_bundle',
         '',
-        _readable_file,
+        parse_trust,
         'PEM file of the certificate authorities to trust instead of the default ones.',
     ),
     Setting(
         'subscriptions',
         '',
-        _words,
+        parse_words,
         'Names of subscriptions that the configuration itself defines, each by '
         '``webhooks.subscription.NAME.to`` and the like.',
     ),
