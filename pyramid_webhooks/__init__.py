@@ -11,6 +11,7 @@ from pyramid.exceptions import ConfigurationError
 from pyramid_webhooks.directives import (
     DEFAULTS_ORDER,
     DIRECTIVES,
+    SUBSCRIPTIONS_ORDER,
 )
 from pyramid_webhooks.emit.api import RequestWebhooks, explain_event
 from pyramid_webhooks.emit.bridge import install_bridge
@@ -29,7 +30,13 @@ from pyramid_webhooks.resources.globals import GlobalManager
 from pyramid_webhooks.resources.subscribing import subscribe, unsubscribe_owner
 from pyramid_webhooks.resources.traversal import wrap_traversers
 from pyramid_webhooks.settings import parse_settings
-from pyramid_webhooks.startup import register_defaults, register_settings, start, wake_after_fork
+from pyramid_webhooks.startup import (
+    check_default_dialect,
+    register_defaults,
+    register_settings,
+    start,
+    wake_after_fork,
+)
 
 __all__ = [
     'DestinationRefused',
@@ -65,6 +72,9 @@ def includeme(config: Configurator) -> None:
 
     config.action('webhook settings', final_settings, order=_SETTINGS_ORDER)
     config.action('webhook defaults', register_defaults, (config,), order=DEFAULTS_ORDER)
+    config.action(
+        'webhook default dialect', check_default_dialect, (registry,), order=SUBSCRIPTIONS_ORDER
+    )
     for name in settings.subscriptions:
         _add_from_settings(config, name, settings.subscription_settings[name])
     config.add_request_method(RequestWebhooks, 'webhooks', reify=True)

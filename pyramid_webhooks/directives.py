@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyramid.config import Configurator
-from pyramid.exceptions import ConfigurationError
 from zope.interface import Interface, providedBy
 from zope.interface.interface import InterfaceClass
 from zope.interface.interfaces import IObjectEvent
 
+from pyramid_webhooks.declaration import Declaration
 from pyramid_webhooks.events import EventType, dotted_name, specification
 from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
@@ -43,6 +44,7 @@ from pyramid_webhooks.resources.globals import GlobalSubscription, digest_id
 DEFAULTS_ORDER = 100
 SUBSCRIPTIONS_ORDER = 200
 TRAVERSERS_ORDER = 1000
+_CREDENTIALS = re.compile(r'//[^/?#]*@')
 
 
 def add_webhook_event(
@@ -67,24 +69,23 @@ def add_webhook_event(
     :raises ConfigurationError: for a bad name, or what is no type or interface. A second event
         type of the same name, or for the same pair, is a conflict.
     """
-    for_, when = config.maybe_dotted(for_), config.maybe_dotted(when)
-    owner_of = config.maybe_dotted(owner_of)
-    if for_ is not None and not isinstance(for_, (type, InterfaceClass)):
-        raise ConfigurationError(
-            f'The event {name!r} is for {for_!r}, which is neither a class nor an interface.'
-        )
-    if when is not None and not isinstance(when, InterfaceClass):
-        raise ConfigurationError(
-            f'The event {name!r} has when={when!r}, which is not an interface.'
-        )
+    declared = Declaration(config, f'The event {name!r}')
+    declared.text('name', name)
+    for_, when = declared.type_('for_', for_), declared.interface('when', when)
+    owner_of = None if owner_of is None else declared.callable_('owner_of', owner_of)
+    if schema is not None and not isinstance(schema, Mapping):
+        declared.refuse('schema', f'{schema!r} is not a mapping.')
+    declared.json('schema', schema)
+    declared.json('example', example)
+    declared.text('description', description, empty=True)
     event_type = EventType(name, for_, when, owner_of, schema, description, example)
     registry = config.registry
 
     def register() -> None:
         try:
             registry.getUtility(IEventCatalogue).add(event_type)
-        except (ValueError, TypeError) as error:
-            raise ConfigurationError(str(error)) from None
+        except ValueError as error:
+            declared.refuse('name', str(error))
 
     def listen() -> None:
         if when is not None and not specification(when).isOrExtends(IObjectEvent):
@@ -128,16 +129,18 @@ def add_webhook_subscription(
     :raises ConfigurationError: for a value that can't be used, which it names. A second
         subscription of the same name is a conflict.
     """
-    label = name or str(to)
+    label = str(name or _CREDENTIALS.sub('//…@', str(to)))
+    declared = Declaration(config, f'The subscription {label}')
     if path is not None:
-        raise ConfigurationError(
-            f'The subscription {label} has a path: subscriptions of the configuration that are '
-            f'kept in the tree do not exist in this version.'
+        declared.refuse(
+            'path',
+            'subscriptions of the configuration that are kept in the tree do not exist in this '
+            'version.',
         )
-    if name is not None and not is_subscription_id(name):
-        raise ConfigurationError(
-            f'{name!r} can not be the name of a subscription: use letters, digits, hyphens and '
-            f'underscores.'
+    if name is not None and not (isinstance(name, str) and is_subscription_id(name)):
+        declared.refuse(
+            'name',
+            f'{name!r} is taken, or not of letters, digits, hyphens and underscores.',
         )
     registry = config.registry
 
@@ -154,7 +157,7 @@ def add_webhook_subscription(
                 'description': check_text('description', description, empty=True),
             }
         except InvalidArgument as error:
-            raise ConfigurationError(f'The subscription {label}: {error}') from None
+            declared.refuse(error.name, error.reason)
         manager = registry.getUtility(IGlobalManager)
         id = name or _unnamed_id(manager, {**values, 'wanted': tuple(wanted)})
         manager.add(GlobalSubscription(id, wanted=wanted, **values))
@@ -190,13 +193,16 @@ def add_webhook_dialect(config: Configurator, name: str, dialect: Any) -> None:
         dotted name of either.
     :raises ConfigurationError: for something else. A second dialect of a name is a conflict.
     """
-    dialect = config.maybe_dotted(dialect)
+    declared = Declaration(config, f'The dialect {name!r}')
+    declared.text('name', name, empty=True)
+    dialect = declared.resolve('dialect', dialect)
     if inspect.isclass(dialect):
-        dialect = dialect()
+        try:
+            dialect = dialect()
+        except TypeError as error:
+            declared.refuse('dialect', f'{dialect!r} can not be made without arguments: {error}.')
     if not IWebhookDialect.providedBy(dialect):
-        raise ConfigurationError(
-            f'The dialect {name!r} is {dialect!r}, which does not provide IWebhookDialect.'
-        )
+        declared.refuse('dialect', f'{dialect!r} does not provide IWebhookDialect.')
     _set_utility(config, 'webhook dialects', dialect, IWebhookDialect, name)
 
 
@@ -214,14 +220,22 @@ def add_webhook_payload(
     :param for_: class or interface of the objects.
     :param when: interface of the events.
     :param dialect: for this dialect only.
+    :raises ConfigurationError: for a value that can't be used, which it names. A second factory
+        for the same types and dialect is a conflict.
     """
-    factory = config.maybe_dotted(factory)
-    for_, when = config.maybe_dotted(for_), config.maybe_dotted(when)
-    if not callable(factory):
-        raise ConfigurationError(f'The payload factory {factory!r} can not be called.')
+    declared = Declaration(config, f'The payload for {for_!r}')
+    factory = declared.callable_('factory', factory)
+    for_, when = declared.type_('for_', for_), declared.interface('when', when)
+    if dialect is not None:
+        declared.text('dialect', dialect, empty=True)
+    for_ = Interface if for_ is None else for_
     required = (for_,) if when is None else (for_, when)
 
     def register() -> None:
+        try:
+            check_dialect(config.registry, dialect)
+        except InvalidArgument as error:
+            declared.refuse(error.name, error.reason)
         config.registry.registerAdapter(factory, required, IWebhookPayload, dialect or '')
 
     introspectable = config.introspectable(
@@ -229,27 +243,29 @@ def add_webhook_payload(
     )
     introspectable.update({'factory': factory, 'for_': for_, 'when': when, 'dialect': dialect})
     discriminator = ('webhook payload', required, dialect or '')
-    config.action(discriminator, register, introspectables=(introspectable,))
+    config.action(
+        discriminator, register, introspectables=(introspectable,), order=SUBSCRIPTIONS_ORDER
+    )
 
 
 def set_webhook_principals(config: Configurator, resolver: Any) -> None:
     """Say who somebody is: ``resolver(userid, request)`` -> principals, or None for nobody."""
-    _set_callable(config, resolver, IPrincipalsResolver)
+    _set_callable(config, 'resolver', resolver, IPrincipalsResolver)
 
 
 def set_webhook_finder(config: Configurator, finder: Any) -> None:
     """Replace the finder of subscriptions; see ``ISubscriptionFinder``."""
-    _set_callable(config, finder, ISubscriptionFinder)
+    _set_callable(config, 'finder', finder, ISubscriptionFinder)
 
 
 def set_webhook_transport(config: Configurator, factory: Any) -> None:
     """Replace the transport: ``factory(settings, policy)`` -> an adapter made for requests."""
-    _set_callable(config, factory, ITransportFactory)
+    _set_callable(config, 'factory', factory, ITransportFactory)
 
 
 def set_webhook_subscription_factory(config: Configurator, cls: Any) -> None:
     """Replace the class of the subscriptions that managers make."""
-    _set_callable(config, cls, ISubscriptionFactory)
+    _set_callable(config, 'cls', cls, ISubscriptionFactory)
 
 
 def set_webhook_destination_policy(config: Configurator, policy: Any) -> None:
@@ -262,22 +278,19 @@ def set_webhook_retry_policy(config: Configurator, policy: Any) -> None:
     _set_object(config, policy, IRetryPolicy, ('next_delay',))
 
 
-def _set_callable(config: Configurator, value: Any, interface: InterfaceClass) -> None:
-    value = config.maybe_dotted(value)
-    if not callable(value):
-        raise ConfigurationError(f'{value!r} can not be called, as {interface.__name__} must be.')
-    _set_utility(config, 'webhook policies', value, interface)
+def _set_callable(config: Configurator, field: str, value: Any, interface: InterfaceClass) -> None:
+    declared = Declaration(config, f'What is set as {interface.__name__}')
+    _set_utility(config, 'webhook policies', declared.callable_(field, value), interface)
 
 
 def _set_object(
     config: Configurator, value: Any, interface: InterfaceClass, methods: tuple[str, ...]
 ) -> None:
-    value = config.maybe_dotted(value)
+    declared = Declaration(config, f'What is set as {interface.__name__}')
+    value = declared.resolve('policy', value)
     for method in methods:
         if not callable(getattr(value, method, None)):
-            raise ConfigurationError(
-                f'{value!r} has no method {method}, which {interface.__name__} needs.'
-            )
+            declared.refuse('policy', f'{value!r} has no method {method}.')
     _set_utility(config, 'webhook policies', value, interface)
 
 

@@ -31,6 +31,7 @@ from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
     IDispatcher,
     IGlobalManager,
+    InvalidArgument,
     IOwedDeliveries,
     IPermissionNames,
     IRetryPolicy,
@@ -41,6 +42,7 @@ from pyramid_webhooks.interfaces import (
 from pyramid_webhooks.outbox.owed import OwedDeliveries
 from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.registries import databases_of
+from pyramid_webhooks.resources.arguments import check_dialect
 from pyramid_webhooks.resources.globals import bring_records_in_line
 from pyramid_webhooks.resources.subscription import ADD, ADMIN, DELETE, EDIT, RETRY, VIEW
 
@@ -89,6 +91,14 @@ def register_defaults(config: Configurator) -> None:
     registry.registerHandler(dispatcher.dispatch, (IObjectEvent, Interface))
     if databases_of(registry):
         registry.registerUtility(Engine(registry), IDeliveryEngine)
+
+
+def check_default_dialect(registry: Registry) -> None:
+    """Refuse a setting ``webhooks.dialect`` that names a dialect that nobody registered."""
+    try:
+        check_dialect(registry, registry.getUtility(ISettings).dialect)
+    except InvalidArgument as error:
+        raise ConfigurationError(f'The setting webhooks.dialect: {error.reason}') from None
 
 
 class PermissionNames:
