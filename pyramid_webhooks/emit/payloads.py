@@ -69,6 +69,8 @@ def render_explicit(
     for name in dialects:
         try:
             data[name] = serialize(registry, payload, name, request)
+        except TransientError:
+            raise
         except Exception as error:
             errors[name] = describe(error)
     return data, errors
@@ -87,5 +89,10 @@ def serialize(registry: Any, payload: Any, dialect: str, request: Any) -> bytes:
 
 
 def describe(error: Exception) -> str:
-    """A sentence about why there is no payload."""
-    return f'The payload could not be made: {type(error).__name__}: {error}.'[:1000]
+    """A sentence about why there is no payload, whatever the error makes of itself."""
+    try:
+        text = f'{type(error).__name__}: {error}'
+    except Exception:
+        text = type(error).__name__
+    text = text.encode('utf-8', 'backslashreplace').decode()
+    return f'The payload could not be made: {text}.'[:1000]
