@@ -78,6 +78,13 @@ class EventType:
         """Whether it is about this package's own events."""
         return self.when is not None and specification(self.when).isOrExtends(IWebhookEvent)
 
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns that match it: none when it is about webhooks."""
+        if self.about_webhooks:
+            return ()
+        noun, _, verb = self.name.rpartition('.')
+        return '*', f'{noun}.*', f'*.{verb}'
+
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Resolution:
@@ -92,18 +99,31 @@ class _IRegistered(Interface):
     """What the catalogue registers event types as."""
 
 
-def _patterns(name: str) -> tuple[str, str, str]:
-    noun, _, verb = name.rpartition('.')
-    return '*', f'{noun}.*', f'*.{verb}'
-
-
 def _keys_of(event_types: Iterable[EventType]) -> set[str]:
     keys = set()
     for event_type in event_types:
         keys.add(event_type.name)
-        if not event_type.about_webhooks:
-            keys.update(_patterns(event_type.name))
+        keys.update(event_type.patterns())
     return keys
+
+
+def _pair_keys(objects: Specification, events: Specification) -> set[str]:
+    for_names, when_names = _names_of(objects), _names_of(events)
+    return {pair_key(one, other) for one in for_names for other in when_names}
+
+
+def _names_of(specification: Specification) -> list[str]:
+    """The dotted names of the classes and interfaces of an object.
+
+    What an object provides directly is a specification of its own that has no name.
+    """
+    names = []
+    for each in specification.__sro__:
+        if isinstance(each, InterfaceClass):
+            names.append(each.__identifier__)
+        elif getattr(each, 'inherit', None) is not None:
+            names.append(dotted_name(each.inherit))
+    return names
 
 
 @implementer(IEventCatalogue)
@@ -121,7 +141,7 @@ class EventCatalogue:
 
         :raises ValueError: when the name is not of the form ``noun.verb``.
         """
-        if not _NAME.match(event_type.name):
+        if not isinstance(event_type.name, str) or not _NAME.match(event_type.name):
             raise ValueError(
                 f'{event_type.name!r} can not be the name of an event type: use noun.verb, with '
                 f'letters, digits, hyphens and underscores.'
@@ -159,24 +179,23 @@ class EventCatalogue:
 
         :raises UnknownEventType: for a name that is neither, listing the valid ones.
         """
-        checked = tuple(dict.fromkeys(names))
+        checked = list(names)
         for name in checked:
             if not isinstance(name, str):
                 raise UnknownEventType(self._unknown(name))
-            if name in self._by_name:
+            if name in self._by_name or name == '*':
                 continue
-            known = any(name in _patterns(each) for each in self._by_name)
-            if not known and name != '*':
+            if not any(name in each.patterns() for each in self._by_name.values()):
                 raise UnknownEventType(self._unknown(name))
-        return checked
+        return tuple(dict.fromkeys(checked))
 
     def offered(self, names: Iterable[str]) -> list[EventType]:
         """The event types that these names and patterns stand for, sorted by name."""
         wanted = set(names)
         return [
-            self._by_name[name]
-            for name in self.names()
-            if name in wanted or wanted.intersection(_patterns(name))
+            event_type
+            for name, event_type in sorted(self._by_name.items())
+            if name in wanted or wanted.intersection(event_type.patterns())
         ]
 
     def resolve(self, obj: Any, event: Any) -> Resolution:
@@ -209,18 +228,20 @@ class EventCatalogue:
         interface = next(iter(events), IObjectEvent)
         return Resolution(dotted_name(interface), frozenset(keys), None)
 
-    def resolve_name(self, name: str) -> Resolution:
+    def resolve_name(self, name: str, obj: Any = None) -> Resolution:
         """What an event that is fired by its name is called: that name.
+
+        It concerns whom an event of the type's interface would concern, on ``obj`` or, without
+        an object, on what the type is for. A type without one concerns those who name it only.
 
         :raises UnknownEventType: listing the valid names.
         """
         event_type = self.get(name)
-        broader: list[EventType] = [event_type]
+        keys = _keys_of((event_type,))
         if event_type.when is not None:
-            pair = (specification(event_type.for_), specification(event_type.when))
-            pairs = self._pairs_about_webhooks if event_type.about_webhooks else self._pairs
-            broader += pairs.subscriptions(pair, _IRegistered)
-        return Resolution(name, frozenset(_keys_of(broader)), event_type)
+            objects = specification(event_type.for_) if obj is None else providedBy(obj)
+            keys |= self._resolve(objects, specification(event_type.when)).keys
+        return Resolution(name, frozenset(keys), event_type)
 
 
 def _spec_name(spec: Specification) -> str:

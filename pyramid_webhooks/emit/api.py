@@ -59,7 +59,7 @@ def explain_event(obj: Any, event: Any, request: Any = None) -> list[tuple[Any, 
         raise ValueError(f'{obj!r} belongs to no application that includes pyramid_webhooks.')
     catalogue = registry.getUtility(IEventCatalogue)
     if isinstance(event, str):
-        resolution = catalogue.resolve_name(event)
+        resolution = catalogue.resolve_name(event, obj)
         event = NamedEvent(obj, event)
     else:
         resolution = catalogue.resolve(obj, event)

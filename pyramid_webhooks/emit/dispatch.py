@@ -63,7 +63,7 @@ class Dispatcher:
     ) -> None:
         """What ``request.webhooks.notify`` does; see there."""
         if isinstance(event, str):
-            resolution = self._catalogue.resolve_name(event)
+            resolution = self._catalogue.resolve_name(event, obj)
             event_type = resolution.event_type
             if obj is not None and event_type.for_ is not None:
                 self._check_object(event_type, obj)

@@ -110,6 +110,7 @@ def _wants(name: str, registry: Registry) -> Callable[[Any], bool]:
             return False
         return any(
             each.when is not None
+            and not each.about_webhooks
             and specification(each.for_).isOrExtends(for_)
             and specification(each.when).isOrExtends(when)
             for each in event_types
