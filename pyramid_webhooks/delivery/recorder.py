@@ -64,9 +64,9 @@ class Recorder:
         recipients: Recipients,
     ) -> list[Recorded]:
         state, obj = recipients.find(recipient)
-        if state == GONE:
+        if state == GONE or obj is None:
             logger.info(
-                'The results of %d deliveries are not kept: the subscription was removed.',
+                'The results of %d deliveries are not kept: the subscription is not there.',
                 len(jobs),
             )
             return []
