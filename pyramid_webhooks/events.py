@@ -9,6 +9,7 @@ from typing import Any
 
 from zope.interface import Interface, implementedBy, implementer, providedBy
 from zope.interface.adapter import AdapterRegistry
+from zope.interface.declarations import Implements
 from zope.interface.interface import InterfaceClass, Specification
 from zope.interface.interfaces import IObjectEvent
 
@@ -219,8 +220,7 @@ class EventCatalogue:
         pairs = self._pairs_about_webhooks if ours else self._pairs
         keys = _keys_of(pairs.subscriptions((objects, events), _IRegistered))
         if not ours:
-            for_names = [_spec_name(each) for each in objects.__sro__]
-            when_names = [_spec_name(each) for each in events.__sro__]
+            for_names, when_names = _names(objects), _names(events)
             keys.update(pair_key(one, other) for one in for_names for other in when_names)
         best = pairs.lookup((objects, events), _IRegistered)
         if best is not None:
@@ -244,11 +244,19 @@ class EventCatalogue:
         return Resolution(name, frozenset(keys), event_type)
 
 
-def _spec_name(spec: Specification) -> str:
-    if isinstance(spec, InterfaceClass):
-        return spec.__identifier__
-    inherit = getattr(spec, 'inherit', None)
-    return dotted_name(inherit) if inherit is not None else spec.__name__
+def _names(spec: Specification) -> list[str]:
+    """The dotted names of all classes and interfaces that ``spec`` extends.
+
+    What is declared of one object alone is among its bases, but has no name itself.
+    """
+    names = []
+    for each in spec.__sro__:
+        if isinstance(each, InterfaceClass):
+            names.append(each.__identifier__)
+        elif isinstance(each, Implements):
+            cls = each.inherit
+            names.append(each.__name__ if cls is None else dotted_name(cls))
+    return names
 
 
 @implementer(INamedEvent)
