@@ -8,6 +8,7 @@ const section = document.getElementById('webhooks');
 const { restUrl, pageUrl } = section.dataset;
 const part = (selector) => section.querySelector(selector);
 const problem = part('.problem');
+const form = part('details form');
 const list = restUrl.replace(/\/$/, '');
 
 async function refresh() {
@@ -17,8 +18,12 @@ async function refresh() {
     part('table').hidden = subscriptions.length === 0;
     part('.none').hidden = subscriptions.length > 0;
   } catch (error) {
-    const mayNot = error.status === 403 || error.status === 401;
-    show(problem, mayNot ? 'Nobody may see the subscriptions of this folder without being somebody: choose a person at the top.' : error.message);
+    if (error.status === 403 && !form) {
+      part('.none').textContent = 'Choose a person at the top to see the subscriptions here, and to subscribe.';
+      part('.none').hidden = false;
+    } else {
+      show(problem, error.message);
+    }
   }
 }
 
@@ -108,7 +113,6 @@ async function tell({ to, secret }) {
 }
 
 refresh();
-const form = section.querySelector('details form');
 if (form) {
   offerEvents(form.querySelector('fieldset')).catch((error) => show(form.querySelector('.problem'), error.message));
   form.addEventListener('submit', subscribe);
