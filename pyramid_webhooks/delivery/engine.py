@@ -41,10 +41,11 @@ _TROUBLE_SECONDS = 1.0
 _CONFLICT_SECONDS = 0.005
 #: Results that are recorded in one transaction.
 _RECORD_LIMIT = 100
-#: Single events and results cost a transaction each; so reading rests for so long, and a result
-#: waits for others to join it.
+#: Single events and results cost a transaction each: reads are so far apart, and results wait for
+#: others to join them. After a read that found more than a few, the next one waits as long.
 _READ_SECONDS = 0.005
 _RECORD_SECONDS = 0.02
+_FEW = 2
 
 
 @implementer(IDeliveryEngine)
@@ -78,7 +79,7 @@ class Engine:
             self._pid = os.getpid()
             self._signals = Signals()
             self._scanned = -1
-            self._read_at = 0.0
+            self._read_at, self._pace = 0.0, _READ_SECONDS
             self._claimed_at = self._beaten_at = 0.0
             self._last_transaction = None
             self._database = Database(self._registry)
@@ -158,7 +159,7 @@ class Engine:
         try:
             while not self._signals.stopping:
                 try:
-                    self._signals.rest(self._read_at + _READ_SECONDS, self._must_record)
+                    self._signals.rest(self._read_at + self._pace, self._must_record)
                     self._cycle()
                     self._senders.want(self._lanes.shortage())
                 except Exception as error:
@@ -223,9 +224,9 @@ class Engine:
         if hints or self._recorded or self._dropped or self._intake.more or self._must_record():
             return True
         now = time.monotonic()
-        if now - self._claimed_at >= _CLAIM_SECONDS and self._must_claim(now):
-            return True
-        if wakes > self._scanned:
+        if wakes > self._scanned or (
+            now - self._claimed_at >= _CLAIM_SECONDS and self._must_claim(now)
+        ):
             return True
         due = self._due.next_due()
         if due is not None and due <= time.time():
@@ -274,10 +275,15 @@ class Engine:
             if session.connection.db().database_name not in session.outboxes:
                 return
             self._claim(session)
+            recording = bool(self._results)
             while self._results:
                 self._record(session)
             self._announce(session)
+            if recording:  # What was just written here is no reason to look again.
+                self._last_transaction = self._database.last_transaction()
+                session.abort()
             view = self._read(session, hints)
+            self._pace = _READ_SECONDS if len(view.new) <= _FEW else _RECORD_SECONDS
             ready, returned = self._holding.prepare(view)
         if returned:
             # They are still owed: whatever became of their subscriptions is found out anew.
