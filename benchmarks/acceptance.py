@@ -69,7 +69,7 @@ def conflicts() -> Iterator[Finding]:
 
 def kills() -> Iterator[Finding]:
     """5: kill -9 between commit and delivery, at random moments."""
-    count, rounds, concurrency = sized(10_000, 200), sized(10, 1), 32
+    count, rounds, concurrency = sized(10_000, 200), sized(10, 1), 8
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             arrivals = kill_and_restart(
@@ -78,10 +78,10 @@ def kills() -> Iterator[Finding]:
                 commits=count,
                 concurrency=concurrency,
                 seed=number,
-                delay=0.01,
+                delay=0.02,
             )
         wrong = len(arrivals.lost) + len(arrivals.foreign) + len(arrivals.renamed)
-        kept = not wrong and arrivals.committed >= count and max(arrivals.repeats) <= 2 * 32
+        kept = not wrong and arrivals.committed >= count and max(arrivals.repeats) <= 2 * concurrency
         yield Finding(
             kept,
             f'kill {number + 1}: {arrivals.committed} committed, {len(arrivals.lost)} lost, '
