@@ -31,7 +31,7 @@ class Declaration:
         """What a dotted name stands for; anything else is returned as it is."""
         try:
             return self._config.maybe_dotted(value)
-        except (ImportError, AttributeError, ValueError) as error:
+        except (ImportError, AttributeError, ValueError, IndexError) as error:
             self.refuse(field, f'{value!r} can not be imported: {error}.')
 
     def text(self, field: str, value: Any, *, empty: bool = False) -> None:

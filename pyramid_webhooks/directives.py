@@ -88,7 +88,11 @@ def add_webhook_event(
             declared.refuse('name', str(error))
 
     def listen() -> None:
-        if when is not None and not specification(when).isOrExtends(IObjectEvent):
+        if when is None:
+            return
+        # Where the application overrides an include it has the last word on the name, too.
+        registry.getUtility(IEventCatalogue).prefer(event_type)
+        if not specification(when).isOrExtends(IObjectEvent):
             dispatcher = registry.getUtility(IDispatcher)
             registry.registerHandler(dispatcher.dispatch, (when,))
             registry.registerHandler(dispatcher.dispatch, (when, Interface))

@@ -149,11 +149,21 @@ class EventCatalogue:
             )
         self._by_name[event_type.name] = event_type
         if event_type.when is not None:
-            pair = (specification(event_type.for_), specification(event_type.when))
-            pairs = self._pairs_about_webhooks if event_type.about_webhooks else self._pairs
-            pairs.register(pair, _IRegistered, '', event_type)
+            pair, pairs = self._pair(event_type)
             pairs.subscribe(pair, _IRegistered, event_type)
-        self._resolved.clear()
+            self.prefer(event_type)
+
+    def prefer(self, event_type: EventType) -> None:
+        """Let events of its pair have the name of ``event_type``, if it was added."""
+        if self._by_name.get(event_type.name) is event_type:
+            pair, pairs = self._pair(event_type)
+            pairs.register(pair, _IRegistered, '', event_type)
+            self._resolved.clear()
+
+    def _pair(self, event_type: EventType) -> tuple[Any, AdapterRegistry]:
+        pair = (specification(event_type.for_), specification(event_type.when))
+        ours = event_type.about_webhooks
+        return pair, self._pairs_about_webhooks if ours else self._pairs
 
     def names(self) -> list[str]:
         """The sorted names of all event types."""
