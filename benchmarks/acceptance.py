@@ -81,7 +81,9 @@ def kills() -> Iterator[Finding]:
                 delay=0.02,
             )
         wrong = len(arrivals.lost) + len(arrivals.foreign) + len(arrivals.renamed)
-        kept = not wrong and arrivals.committed >= count and max(arrivals.repeats) <= 2 * concurrency
+        kept = (
+            not wrong and arrivals.committed >= count and max(arrivals.repeats) <= 2 * concurrency
+        )
         yield Finding(
             kept,
             f'kill {number + 1}: {arrivals.committed} committed, {len(arrivals.lost)} lost, '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from benchmarks.application import Application, applications
 from benchmarks.measuring import ROUNDS, Figure, ratios, sized
@@ -43,7 +43,7 @@ def measure() -> Iterator[Figure]:
     requests_each = sized(500, 20)
     deliveries = sized(4000, 200)
     with running_receiver() as receiver, applications() as make:
-        running = {fan_out: _application(make, receiver, fan_out) for fan_out in _FAN_OUTS}
+        running = {fan_out: application_for(make, receiver, fan_out) for fan_out in _FAN_OUTS}
         for fan_out, application in running.items():
             _run(application, receiver, fan_out, sized(_HISTORY + 10, 2) * fan_out)
         bare: dict[int, list[float]] = {1: [], _THREADS: []}
@@ -75,7 +75,7 @@ def measure_sparse() -> Iterator[Figure]:
     """What a delivery stores when each is recorded before the next is owed."""
     deliveries = sized(200, 10)
     with running_receiver() as receiver, applications() as make:
-        application = _application(make, receiver, 1)
+        application = application_for(make, receiver, 1)
         _run(application, receiver, 1, sized(_HISTORY + 10, 2))
         stored = []
         for _ in range(ROUNDS):
@@ -87,7 +87,10 @@ def measure_sparse() -> Iterator[Figure]:
     yield Figure('Data.fs for a delivery, one at a time', stored, 'bytes')
 
 
-def _application(make, receiver: ReceiverProcess, fan_out: int) -> Application:
+def application_for(
+    make: Callable[..., Application], receiver: ReceiverProcess, fan_out: int
+) -> Application:
+    """An application with so many subscriptions, which sends to the receiver."""
     application = make(
         allowed_networks='127.0.0.0/8',
         ca_bundle=receiver.ca_bundle,
