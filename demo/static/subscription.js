@@ -21,7 +21,9 @@ async function refresh() {
     showAttempts(await all(subscription.attempts_url, 'attempts', LOADED));
     show(problem, '');
   } catch (error) {
-    show(problem, error.status === 404 ? 'There is no such subscription, or you may not see it.' : error.message);
+    const gone = error.status === 404;
+    for (const card of page.querySelectorAll('.card')) card.hidden ||= gone;
+    show(problem, gone ? 'There is no such subscription, or you may not see it.' : error.message);
   }
 }
 
