@@ -115,3 +115,16 @@ def test_a_database_that_is_closed_under_it_ends_it_quietly(company, receiver, c
     company.database.close()
     wait_until(lambda: not engine.running())
     assert [record for record in caplog.records if record.levelname == 'ERROR'] == []
+
+
+def test_many_receivers_that_hang_cost_no_processor_time_either(make_company, receiver):
+    company = make_company()
+    receiver.answer(delay=20)
+    for number in range(40):
+        company.subscribe('/', receiver.url_for(str(number)))
+    company.add('/NWS/OUN', *[f'e{number}' for number in range(5)])
+    receiver.wait_for(16)
+    before = time.process_time()
+    threading.Event().wait(1.5)
+    assert time.process_time() - before < 0.5
+    company.stop(timeout=0.1)

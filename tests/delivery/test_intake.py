@@ -1,0 +1,176 @@
+"""What is taken into memory, and what has to wait in the schedule."""
+
+import time
+
+import pytest
+import transaction
+
+from pyramid_webhooks.delivery.database import Database
+from pyramid_webhooks.delivery.holding import ALLOWANCE, UNPROVEN_ALLOWANCE, Holding, View
+from pyramid_webhooks.delivery.intake import IntakeReader
+from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.preparing import Recipients
+from pyramid_webhooks.interfaces import ISettings
+from pyramid_webhooks.outbox.ownership import Member
+from pyramid_webhooks.outbox.root import PARTITIONS, partition_of
+from pyramid_webhooks.outbox.schedule import AT_ONCE
+from tests.company import add
+
+
+class Reading:
+    """An intake reader on its own, and the transactions it reads in."""
+
+    def __init__(self, company):
+        self.company = company
+        self.member = Member(15)
+        self.member.owned = dict.fromkeys(range(PARTITIONS), 1)
+        self.lanes = Lanes(8, 8)
+        self.holding = Holding(self.lanes)
+        self.reader = IntakeReader(self.holding, self.member)
+        self.database = Database(company.registry)
+
+    def read(self, commit=True):
+        """Read once; return the jobs that were taken, what was dropped, and what is left."""
+        settings = self.company.registry.getUtility(ISettings)
+        with self.database.session() as session:
+            recipients = Recipients(self.company.registry, settings, session.connection)
+            view = View(session.outboxes, recipients)
+            seen = self.reader.read(view, ())
+            if commit:
+                session.commit('read')
+                self.reader.accept(seen)
+                self.holding.hold(view.new)
+            owed = sum(
+                len(segment)
+                for outbox in session.outboxes.values()
+                for segment in outbox.intake.all_segments()
+            )
+        return view.new, view.dropped, owed
+
+    def waiting(self):
+        """(due, held) of what waits in the schedules."""
+        with self.database.session() as session:
+            return [
+                (key[0], queue.held)
+                for schedule in session.primary.schedules
+                for queue in (schedule._queues or {}).values()
+                for key, _ in queue.items()
+            ]
+
+
+@pytest.fixture
+def reading(make_company, receiver):
+    company = make_company(settings={'webhooks.delivery': 'worker'})
+    company.subscribe('/', receiver.url)
+    return Reading(company)
+
+
+def test_what_is_taken_stays_owed_and_is_not_taken_twice(reading):
+    reading.company.add('/NWS/OUN', 'ann', 'ben')
+    jobs, _, owed = reading.read()
+    assert (len(jobs), owed) == (2, 2)
+    assert reading.read()[0] == []
+    reading.company.add('/NWS/OUN', 'cid')
+    assert len(reading.read()[0]) == 1
+    reading.holding.forget(jobs)
+    reading.reader.forget_everything_seen()
+    assert len(reading.read()[0]) == 2
+
+
+def test_what_was_read_in_a_failed_transaction_is_read_again(reading):
+    reading.company.add('/NWS/OUN', 'ann')
+    assert len(reading.read(commit=False)[0]) == 1
+    assert len(reading.read()[0]) == 1
+
+
+def test_it_comes_in_the_order_of_the_commits(reading):
+    for number in range(30):
+        reading.company.add('/NWS/OUN', f'e{number}')
+    jobs, _, _ = reading.read()
+    assert [job.created for job in jobs] == sorted(job.created for job in jobs)
+    assert len(jobs) == 30
+
+
+def test_more_than_may_be_in_memory_waits_in_the_schedule_in_order(reading):
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE + 40)])
+    jobs, _, owed = reading.read()
+    assert len(jobs) == owed == UNPROVEN_ALLOWANCE
+    assert reading.waiting() == [(AT_ONCE, False)] * 40
+    reading.company.add('/NWS/OUN', 'last')
+    assert reading.read()[0] == [], 'it has its place behind those that wait'
+    assert len(reading.waiting()) == 41
+
+
+def test_a_receiver_that_has_proved_itself_may_have_more(reading):
+    reading.company.add('/NWS/OUN', 'first')
+    ((job,), _, _) = reading.read()
+    reading.lanes.lane(job.recipient).proven = True
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(ALLOWANCE)])
+    jobs, _, _ = reading.read()
+    assert len(jobs) == ALLOWANCE - 1
+
+
+def test_only_what_belongs_to_its_partitions_is_taken(reading, receiver):
+    for _ in range(20):
+        reading.company.subscribe('/', receiver.url)
+    reading.company.add('/NWS/OUN', 'ann')
+    mine = set(range(0, PARTITIONS, 2))
+    reading.member.owned = dict.fromkeys(mine, 1)
+    jobs, _, _ = reading.read()
+    assert 0 < len(jobs) < 21
+    assert {partition_of(job.recipient) for job in jobs} <= mine
+    other = Reading(reading.company)
+    other.member.owned = dict.fromkeys(set(range(PARTITIONS)) - mine, 1)
+    theirs, _, _ = other.read()
+    assert len(jobs) + len(theirs) == 21
+    assert not {job.recipient for job in jobs} & {job.recipient for job in theirs}
+
+
+def test_what_an_inactive_one_is_owed_is_held(reading):
+    reading.company.add('/NWS/OUN', 'ann', 'ben')
+    reading.company.at('/', lambda m: [m.deactivate(each) for each in m.values()])
+    jobs, dropped, owed = reading.read()
+    assert jobs == dropped == [] and owed == 0
+    assert reading.waiting() == [(AT_ONCE, True)] * 2
+    reading.company.at('/', lambda m: [m.activate(each) for each in m.values()])
+    reading.read()
+    assert reading.waiting() == [(AT_ONCE, False)] * 2
+
+
+def test_what_a_removed_one_is_owed_is_dropped(reading):
+    reading.company.add('/NWS/OUN', 'ann', 'ben')
+    reading.company.at('/', lambda m: m.__delitem__(list(m)[0]))
+    jobs, dropped, owed = reading.read()
+    assert jobs == [] and owed == 0
+    assert len({each.message_id for each in dropped}) == 2
+
+
+def test_commands_may_be_read_in_any_order(reading):
+    """What counts is what the subscription is now."""
+    reading.company.add('/NWS/OUN', 'ann')
+    for name in ('deactivate', 'activate', 'deactivate', 'activate'):
+        reading.company.at('/', lambda m, name=name: getattr(m, name)(next(iter(m.values()))))
+    jobs, _, owed = reading.read()
+    assert len(jobs) == owed == 1
+    assert reading.waiting() == []
+
+
+def test_reading_a_large_backlog_is_done_in_parts(reading):
+    manager = transaction.TransactionManager()
+    connection = reading.company.database.open(manager)
+    office = connection.root()['company']['NWS']['OUN']
+    for number in range(5000):
+        add(office, f'e{number}', reading.company.registry.notify)
+    manager.commit()
+    connection.close()
+    started = time.monotonic()
+    parts = 0
+    while True:
+        reading.read()
+        parts += 1
+        if not reading.reader.more:
+            break
+    assert parts > 1
+    assert len(reading.holding) == UNPROVEN_ALLOWANCE
+    assert len(reading.waiting()) == 5000 - UNPROVEN_ALLOWANCE
+    assert time.monotonic() - started < 20
