@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyramid.exceptions import URLDecodeError
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.view import exception_view_config, forbidden_view_config, notfound_view_config
 
@@ -31,3 +32,9 @@ def bad_request(exception, request):
     """Say what was wrong with a form."""
     request.response.status = 400
     return {'heading': 'That did not work', 'text': exception.detail or exception.explanation}
+
+
+@exception_view_config(URLDecodeError)
+def bad_address(exception, request):
+    """Say that the address can not be read; it can't be shown in a page either."""
+    return HTTPBadRequest('The address is not valid UTF-8.')

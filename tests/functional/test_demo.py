@@ -174,6 +174,11 @@ def test_offices_and_departments_make_events_of_their_own(visitor, receiver):
     visitor.get('/SKY', status=404)
 
 
+def test_an_address_that_is_no_text_is_refused(visitor):
+    for path in '/%ff', '/NWS/%ff', '/receiver/%ff':
+        assert 'UTF-8' in visitor.get(path, status=400)
+
+
 def test_a_failed_attempt_is_shown_to_its_owner_who_retries_it(visitor, receiver):
     visitor.become('omar')
     made = visitor.subscribe('/NWS/OUN', receiver.url_for('omar'), 'employee.added')
