@@ -2,7 +2,7 @@
 
 import pytest
 import zope.event
-from zope.interface import Interface, implementer
+from zope.interface import Interface, alsoProvides, implementer
 from zope.interface.interfaces import IObjectEvent
 from zope.lifecycleevent import (
     IObjectMovedEvent,
@@ -302,3 +302,16 @@ def test_the_modification_of_a_folder_reaches_a_subscription_for_folders(company
     company.settle()
     (attempt,) = company.attempts('/NWS')
     assert attempt[3].endswith('IObjectModifiedEvent')
+
+
+def test_an_object_with_interfaces_of_its_own_is_no_obstacle(company, receiver):
+    company.subscribe('/', receiver.url)
+
+    def do(context, request):
+        employee = context['ann'] = Employee('ann')
+        alsoProvides(employee, ISomethingHappened)
+        request.registry.notify(ObjectAddedEvent(employee, context, 'ann'))
+
+    company.request(do, '/NWS/OUN')
+    company.settle()
+    assert [each[3] for each in company.attempts('/')] == ['employee.added']

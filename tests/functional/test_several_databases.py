@@ -1,0 +1,83 @@
+"""A tree that spans two databases."""
+
+import pytest
+from pyramid_zodbconn import get_connection
+
+from tests.company import Folder, add, remove
+
+
+@pytest.fixture
+def company(make_company, tmp_path):
+    """A company whose office /NWS/FAR is kept in another database."""
+    company = make_company(
+        settings={
+            'zodbconn.uri.far': f'file://{tmp_path}/Far.fs?connection_pool_size=40'
+            f'&database_name=far'
+        }
+    )
+
+    def mount(context, request):
+        office = get_connection(request, 'far').root()['office'] = Folder(['other_manager'])
+        get_connection(request, 'far').add(office)
+        context['NWS']['FAR'] = office
+
+    company.request(mount)
+    return company
+
+
+def test_an_event_there_reaches_the_subscriptions_here_and_there(company, receiver):
+    company.subscribe('/', receiver.url_for('president'), owner='president')
+    company.subscribe('/NWS/FAR', receiver.url_for('far'), owner='other_manager')
+    company.add('/NWS/FAR', 'ann')
+    company.settle()
+    assert sorted(request.path for request in receiver.requests) == ['/far', '/president']
+    assert len({request.headers['webhook-id'] for request in receiver.requests}) == 1
+    for path in ('/', '/NWS/FAR'):
+        assert [each[0] for each in company.attempts(path)] == ['successful']
+
+
+def test_an_aborted_transaction_owes_nothing_in_either(company, receiver):
+    company.subscribe('/', receiver.url)
+
+    def do(context, request):
+        add(context['FAR'], 'ann', request.registry.notify)
+        add(context['OUN'], 'ben', request.registry.notify)
+        request.tm.doom()
+
+    company.request(do, '/NWS')
+    company.add('/NWS/FAR', 'cid')
+    company.settle()
+    assert [request.json()['name'] for request in receiver.requests] == ['cid']
+
+
+def test_events_of_both_in_one_transaction_are_all_delivered(company, receiver):
+    company.subscribe('/', receiver.url)
+
+    def do(context, request):
+        add(context['FAR'], 'ann', request.registry.notify)
+        add(context['OUN'], 'ben', request.registry.notify)
+
+    company.request(do, '/NWS')
+    company.request(
+        lambda context, request: remove(context, 'ann', request.registry.notify) and 0, '/NWS/FAR'
+    )
+    company.settle()
+    names = sorted(request.json()['name'] for request in receiver.requests)
+    assert names == ['ann', 'ann', 'ben']
+
+
+def test_retries_and_what_is_held_work_there_too(company, receiver):
+    receiver.answer(status=500, times=1)
+    id = company.subscribe('/NWS/FAR', receiver.url)
+    company.add('/NWS/FAR', 'ann')
+    receiver.wait_for(2)
+    company.settle()
+    assert [each[:2] for each in company.attempts('/NWS/FAR')] == [
+        ('failed', 1),
+        ('successful', 2),
+    ]
+    company.at('/NWS/FAR', lambda m: m.deactivate(m[id]))
+    company.at('/NWS/FAR', lambda m: m.activate(m[id]))
+    company.add('/NWS/FAR', 'ben')
+    company.settle()
+    assert len(receiver.requests) == 3
