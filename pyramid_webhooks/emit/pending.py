@@ -216,26 +216,29 @@ def coalesce(occurrences: list[Occurrence]) -> list[Occurrence]:
     The last verdict on each subscription counts. Nothing is kept of what happened to a new object
     before it was removed.
     """
-    kept: dict[Any, Occurrence] = {}
-    keys: dict[int, list[Any]] = {}
+    kept: dict[int, Occurrence] = {}
+    numbers: dict[int, dict[str, list[int]]] = {}
     added: set[int] = set()
     for number, occurrence in enumerate(occurrences):
-        identity = id(occurrence.obj)
-        key: Any = number
         if occurrence.coalescible:
+            identity = id(occurrence.obj)
             if IObjectAddedEvent.providedBy(occurrence.event):
                 added.add(identity)
             elif IObjectRemovedEvent.providedBy(occurrence.event):
                 if is_new(occurrence.obj, identity in added):
-                    for each in keys.pop(identity, ()):
-                        kept.pop(each, None)
+                    for each in numbers.pop(identity, {}).values():
+                        for earlier in each:
+                            del kept[earlier]
                     continue
-            key = (identity, occurrence.name)
-            earlier = kept.pop(key, None)
-            if earlier is not None and not _inherit(occurrence, earlier):
-                kept[-number] = earlier
-            keys.setdefault(identity, []).append(key)
-        kept[key] = occurrence
+            of_object = numbers.setdefault(identity, {})
+            still_needed = []
+            for earlier in of_object.get(occurrence.name, ()):
+                if _inherit(occurrence, kept[earlier]):
+                    del kept[earlier]
+                else:
+                    still_needed.append(earlier)
+            of_object[occurrence.name] = [*still_needed, number]
+        kept[number] = occurrence
     return [occurrence for occurrence in kept.values() if occurrence.recipients]
 
 

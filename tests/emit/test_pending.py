@@ -1,185 +1,146 @@
-"""What a transaction will owe: coalescing, and being written in it."""
+"""What several events in one transaction come to."""
 
-import pytest
-import transaction
-from persistent import Persistent
-from transaction.interfaces import ISavepointDataManager
-from zope.interface.verify import verifyObject
-from zope.lifecycleevent import ObjectAddedEvent, ObjectModifiedEvent, ObjectRemovedEvent
+from hypothesis import given
+from hypothesis import strategies as st
+from zope.interface.interfaces import ObjectEvent
+from zope.lifecycleevent import ObjectAddedEvent, ObjectRemovedEvent
 
-from pyramid_webhooks.emit.pending import Occurrence, PendingEvents, coalesce
+from pyramid_webhooks.emit.pending import Occurrence, coalesce
+from tests.company import Folder
+
+OBJECTS = 3
+NAMES = ('a.changed', 'a.moved')
+RECIPIENTS = 'xyz'
 
 
-class Thing(Persistent):
-    """A thing."""
+class Thing:
+    """Something that is in no database."""
 
     __parent__ = __name__ = None
 
 
-def occurrence(obj, event=ObjectModifiedEvent, to=('a',), refused=(), **keywords):
-    keywords = {'coalescible': True, 'refused': list(refused), **keywords}
-    recipients = [(RECIPIENTS[each], '') for each in to]
-    name = event.__name__
-    return Occurrence(name, obj, event(obj), None, recipients, 0.0, **keywords)
+class Recipient:
+    """Somebody who gets events."""
+
+    def __init__(self, name):
+        self.name = name
 
 
-RECIPIENTS = {name: Thing() for name in 'abc'}
+#: Per recipient: gets it, may not get it, or was not judged.
+VERDICTS = st.tuples(*(st.sampled_from([True, False, None]) for _ in RECIPIENTS))
+EVENT = st.tuples(st.integers(0, OBJECTS - 1), st.sampled_from(NAMES), VERDICTS)
 
 
-def names(occurrences):
-    known = {id(thing): name for name, thing in RECIPIENTS.items()}
-    return [
-        (each.name, ''.join(sorted(known[id(recipient)] for recipient, _ in each.recipients)))
-        for each in occurrences
+def occur(obj, name, verdicts, recipients, event=ObjectEvent, rendered=None, coalescible=True):
+    pairs = list(zip(recipients, verdicts, strict=True))
+    return Occurrence(
+        name,
+        obj,
+        event(obj),
+        None,
+        [(recipient, '') for recipient, verdict in pairs if verdict],
+        0.0,
+        rendered,
+        coalescible,
+        [recipient for recipient, verdict in pairs if verdict is False],
+    )
+
+
+def removed(obj):
+    return ObjectRemovedEvent(obj, Folder(), 'thing')
+
+
+def added(obj):
+    return ObjectAddedEvent(obj, Folder(), 'thing')
+
+
+@given(st.lists(EVENT, max_size=12))
+def test_one_of_each_object_and_name_is_left_and_goes_to_whom_the_last_verdict_lets_have_it(
+    events,
+):
+    objects = [Thing() for _ in range(OBJECTS)]
+    recipients = [Recipient(name) for name in RECIPIENTS]
+    last = {}
+    for number, name, verdicts in events:
+        wanted = last.setdefault((number, name), {})
+        last[number, name] = wanted
+        for recipient, verdict in zip(RECIPIENTS, verdicts, strict=True):
+            if verdict is not None:
+                wanted[recipient] = verdict
+    expected = {}
+    for key, wanted in last.items():
+        names = {recipient for recipient, verdict in wanted.items() if verdict}
+        if names:
+            expected[key] = names
+
+    left = coalesce([occur(objects[n], name, v, recipients) for n, name, v in events])
+
+    found = {}
+    for each in left:
+        key = objects.index(each.obj), each.name
+        assert key not in found
+        found[key] = {recipient.name for recipient, _ in each.recipients}
+        assert len(found[key]) == len(each.recipients)
+    assert found == expected
+
+
+@given(st.lists(EVENT, max_size=12))
+def test_the_order_is_that_of_the_last_of_each(events):
+    objects = [Thing() for _ in range(OBJECTS)]
+    recipients = [Recipient('x')]
+    occurrences = [occur(objects[n], name, [True], recipients) for n, name, _ in events]
+    left = coalesce(list(occurrences))
+    positions = [occurrences.index(each) for each in left]
+    assert positions == sorted(positions)
+    keys = [(n, name) for n, name, _ in events]
+    assert [keys[position] for position in positions] == list(
+        reversed(dict.fromkeys(reversed(keys)))
+    )
+
+
+@given(st.lists(st.tuples(EVENT, st.booleans()), max_size=12))
+def test_what_must_not_be_coalesced_is_left_as_it_is(events):
+    objects = [Thing() for _ in range(OBJECTS)]
+    recipients = [Recipient(name) for name in RECIPIENTS]
+    occurrences = [
+        occur(objects[n], name, v, recipients, coalescible=coalescible)
+        for (n, name, v), coalescible in events
     ]
+    fixed = [(each, list(each.recipients)) for each in occurrences if not each.coalescible]
+    left = coalesce(occurrences)
+    kept = [(each, list(each.recipients)) for each in left if not each.coalescible]
+    assert kept == [(each, who) for each, who in fixed if who]
 
 
-@pytest.fixture
-def pending():
-    """A transaction, what is pending in it, and what was written."""
-    manager = transaction.TransactionManager(explicit=True)
-    txn = manager.begin()
-    written, committed = [], []
-
-    def write(occurrences):
-        written.append(occurrences)
-        return [len(occurrences)]
-
-    made = PendingEvents(txn, write, committed.append)
-    made.manager, made.txn, made.written, made.committed = manager, txn, written, committed
-    return made
-
-
-def test_it_is_a_data_manager_with_savepoints(pending):
-    assert verifyObject(ISavepointDataManager, pending)
+@given(st.lists(st.sampled_from(['add', 'change', 'remove']), max_size=10), st.booleans())
+def test_of_something_new_only_what_came_after_its_last_removal_is_left(events, noise):
+    thing, other, who = Thing(), Thing(), [Recipient('x')]
+    kinds = {'add': added, 'change': ObjectEvent, 'remove': removed}
+    occurrences = [occur(thing, 'thing.add', [True], who, added)]
+    for kind in events:
+        rendered = ({}, {}) if kind == 'remove' else None
+        occurrences.append(occur(thing, f'thing.{kind}', [True], who, kinds[kind], rendered))
+        if noise:
+            occurrences.append(occur(other, 'other.changed', [True], who))
+    left = [each.name for each in coalesce(occurrences) if each.obj is thing]
+    names = ['add', *events]
+    since = len(names) - names[::-1].index('remove') if 'remove' in names else 0
+    assert sorted(left) == sorted({f'thing.{kind}' for kind in names[since:]})
 
 
-def test_it_writes_once_before_the_commit_and_tells_after_it(pending):
-    thing = Thing()
-    pending.add(occurrence(thing))
-    pending.add(occurrence(thing))
-    assert pending.written == []
-    pending.manager.commit()
-    assert [len(each) for each in pending.written] == [1]
-    assert pending.committed == [[1]]
-
-
-def test_after_an_abort_nothing_is_written_or_told(pending):
-    pending.add(occurrence(Thing()))
-    pending.manager.abort()
-    assert pending.written == pending.committed == []
-
-
-def test_an_event_is_new_once(pending):
-    event = ObjectModifiedEvent(Thing())
-    assert pending.is_new(event) is True
-    assert pending.is_new(event) is False
-    assert pending.is_new(ObjectModifiedEvent(event.object)) is True
-
-
-def test_where_the_outbox_can_not_be_written_the_commit_fails_now_and_later(pending):
-    def fail(occurrences):
-        raise OSError('disk full')
-
-    pending._write = fail
-    pending.add(occurrence(Thing()))
-    with pytest.raises(OSError, match='disk full'):
-        pending.manager.commit()
-    with pytest.raises(transaction.interfaces.DoomedTransaction):
-        pending.manager.commit()
-    pending.manager.abort()
-    assert pending.committed == []
-
-
-def test_events_that_lead_to_events_without_end_are_stopped(pending, caplog):
-    def write(occurrences):
-        pending.written.append(occurrences)
-        pending.add(occurrence(Thing()))
-        return []
-
-    pending._write = write
-    pending.add(occurrence(Thing()))
-    pending.manager.commit()
-    assert len(pending.written) < 100
-    assert 'without end' in caplog.text
-
-
-def test_two_of_them_in_one_transaction_both_write(pending):
-    """As with two applications that share a transaction: both want to be the last hook."""
-    written = []
-    other = PendingEvents(
-        pending.txn, lambda found: written.append(found) or [], lambda hints: None
+@given(st.lists(VERDICTS, min_size=1, max_size=8))
+def test_nobody_who_was_to_hear_of_a_removal_is_forgotten_and_nobody_hears_twice(verdicts):
+    """What is removed is rendered when it happens, so that there may be several of one name."""
+    thing, recipients = Thing(), [Recipient(name) for name in RECIPIENTS]
+    left = coalesce(
+        [occur(thing, 'thing.removed', each, recipients, removed, ({}, {})) for each in verdicts]
     )
-    pending.add(occurrence(Thing()))
-    other.add(occurrence(Thing()))
-    pending.manager.commit()
-    assert len(written) == len(pending.written) == 1
-
-
-def test_the_last_of_a_type_on_an_object_is_kept_in_its_place():
-    one, other = Thing(), Thing()
-    kept = coalesce([occurrence(one), occurrence(other, to='b'), occurrence(one, to='a')])
-    assert names(kept) == [('ObjectModifiedEvent', 'b'), ('ObjectModifiedEvent', 'a')]
-
-
-def test_whoever_was_not_judged_anew_keeps_what_it_was_owed():
-    thing = Thing()
-    kept = coalesce(
-        [
-            occurrence(thing, to='ab'),
-            occurrence(thing, to='c', refused=[RECIPIENTS['b']]),
-        ]
-    )
-    assert names(kept) == [('ObjectModifiedEvent', 'ac')]
-
-
-def test_when_nobody_is_left_nothing_is_kept():
-    thing = Thing()
-    refusal = occurrence(thing, to='', refused=[RECIPIENTS['a']])
-    assert coalesce([occurrence(thing, to='a'), refusal]) == []
-
-
-def test_payloads_that_were_made_already_stay_with_their_recipients():
-    thing = Thing()
-    thing._p_serial = b'\1' * 8
-    first = occurrence(thing, ObjectRemovedEvent, to='a', rendered=({'': b'1'}, {}))
-    second = occurrence(thing, ObjectRemovedEvent, to='b', rendered=({'': b'2'}, {}))
-    kept = coalesce([first, second])
-    assert sorted((each.rendered[0][''], each.recipients) for each in kept) == [
-        (b'1', [(RECIPIENTS['a'], '')]),
-        (b'2', [(RECIPIENTS['b'], '')]),
-    ]
-
-
-def test_what_is_not_coalescible_is_kept_as_it_is():
-    thing = Thing()
-    kept = coalesce([occurrence(thing, coalescible=False) for _ in range(3)])
-    assert len(kept) == 3
-
-
-def test_a_new_object_that_was_removed_leaves_nothing():
-    thing, other = Thing(), Thing()
-    kept = coalesce(
-        [
-            occurrence(thing, ObjectAddedEvent),
-            occurrence(other, ObjectAddedEvent, to='b'),
-            occurrence(thing, ObjectModifiedEvent),
-            occurrence(thing, ObjectRemovedEvent, rendered=({}, {})),
-        ]
-    )
-    assert names(kept) == [('ObjectAddedEvent', 'b')]
-
-
-def test_an_object_that_is_not_persistent_is_new_when_it_was_added_here():
-    class Plain:
-        __parent__ = __name__ = None
-
-    added, known = Plain(), Plain()
-    kept = coalesce(
-        [
-            occurrence(added, ObjectAddedEvent),
-            occurrence(added, ObjectRemovedEvent, rendered=({}, {})),
-            occurrence(known, ObjectRemovedEvent, to='b', rendered=({}, {})),
-        ]
-    )
-    assert names(kept) == [('ObjectRemovedEvent', 'b')]
+    heard = [recipient.name for each in left for recipient, _ in each.recipients]
+    last = {}
+    for each in verdicts:
+        last.update(
+            (name, verdict)
+            for name, verdict in zip(RECIPIENTS, each, strict=True)
+            if verdict is not None
+        )
+    assert sorted(heard) == sorted(name for name, verdict in last.items() if verdict)
