@@ -235,7 +235,7 @@ class EventCatalogue:
         best = pairs.lookup((objects, events), _IRegistered)
         if best is not None:
             return Resolution(best.name, frozenset(keys), best)
-        interface = next(iter(events), IObjectEvent)
+        interface = next(events.interfaces(), IObjectEvent)
         return Resolution(dotted_name(interface), frozenset(keys), None)
 
     def resolve_name(self, name: str, obj: Any = None) -> Resolution:
