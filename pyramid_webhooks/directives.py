@@ -13,6 +13,7 @@ from zope.interface.interface import InterfaceClass
 from zope.interface.interfaces import IObjectEvent
 
 from pyramid_webhooks.declaration import Declaration
+from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.events import EventType, dotted_name, specification
 from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
@@ -194,12 +195,18 @@ def add_webhook_dialect(config: Configurator, name: str, dialect: Any) -> None:
     """Add a dialect.
 
     :param dialect: an object that provides ``IWebhookDialect``, a class of such objects, or the
-        dotted name of either.
+        dotted name of either; or, for one that is like the default one, a mapping with some of
+        ``method``, ``content_type``, ``headers`` and ``auth``.
     :raises ConfigurationError: for something else. A second dialect of a name is a conflict.
     """
     declared = Declaration(config, f'The dialect {name!r}')
     declared.text('name', name, empty=True)
     dialect = declared.resolve('dialect', dialect)
+    if isinstance(dialect, Mapping):
+        try:
+            dialect = Dialect(**dialect)
+        except TypeError as error:
+            declared.refuse('dialect', f'it can not be made of that mapping: {error}.')
     if inspect.isclass(dialect):
         try:
             dialect = dialect()

@@ -23,8 +23,8 @@ from pyramid_webhooks.delivery.engine import Engine, stop_at_exit
 from pyramid_webhooks.delivery.retry import RetrySchedule
 from pyramid_webhooks.delivery.transport import make_transport
 from pyramid_webhooks.emit.authorization import Applicability
-from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.emit.dispatch import Dispatcher
+from pyramid_webhooks.emit.envelopes import BUILT_IN
 from pyramid_webhooks.interfaces import (
     IApplicability,
     IDeliveryEngine,
@@ -81,8 +81,9 @@ def register_defaults(config: Configurator) -> None:
         registry.registerUtility(schedule, IRetryPolicy)
     if registry.queryUtility(ITransportFactory) is None:
         registry.registerUtility(make_transport, ITransportFactory)
-    if registry.queryUtility(IWebhookDialect, name='') is None:
-        registry.registerUtility(Dialect(), IWebhookDialect, name='')
+    for name, dialect in BUILT_IN.items():
+        if registry.queryUtility(IWebhookDialect, name=name) is None:
+            registry.registerUtility(dialect(), IWebhookDialect, name=name)
     registry.registerUtility(PermissionNames(registry), IPermissionNames)
     registry.registerUtility(Applicability(registry), IApplicability)
     dispatcher = Dispatcher(registry)

@@ -6,9 +6,10 @@ import datetime
 import decimal
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import requests
 from pyramid.interfaces import IJSONAdapter, IRendererFactory
 from zope.interface import implementer, providedBy
 
@@ -19,8 +20,12 @@ from pyramid_webhooks.interfaces import IWebhookDialect
 class Dialect:
     """The default dialect: the bare representation as JSON, sent with POST.
 
-    :ivar method: HTTP method.
-    :ivar content_type: content type of the body.
+    :param method: HTTP method.
+    :param content_type: content type of the body.
+    :param headers: additional request headers, a mapping.
+    :param auth: what authenticates the request, as :mod:`requests.auth` has it: a callable that
+        changes a prepared request.
+    :raises TypeError: for a parameter of the wrong type, which is named.
     """
 
     method = 'POST'
@@ -32,10 +37,19 @@ class Dialect:
         method: str | None = None,
         content_type: str | None = None,
         headers: Mapping[str, str] | None = None,
+        auth: Callable[[Any], Any] | None = None,
     ):
         self.method = method or self.method
         self.content_type = content_type or self.content_type
+        for name, value in (('method', self.method), ('content_type', self.content_type)):
+            if not isinstance(value, str):
+                raise TypeError(f'{name} is {value!r}, which is not a text')
+        if headers is not None and not isinstance(headers, Mapping):
+            raise TypeError(f'headers is a {type(headers).__name__}, not a mapping')
+        if auth is not None and not callable(auth):
+            raise TypeError(f'auth is a {type(auth).__name__}, which can not be called')
         self._headers = dict(headers or {})
+        self._auth = auth
 
     def serialize(self, payload: Any, request: Any) -> bytes:
         """The bytes of the data: JSON, with dates in ISO 8601.
@@ -54,8 +68,13 @@ class Dialect:
         return self._headers
 
     def prepare(self, outgoing: Any, body: bytes) -> Any:
-        """None: the request is made of the above."""
-        return None
+        """None: the request is made of the above; with ``auth`` it is prepared for that."""
+        if self._auth is None:
+            return None
+        headers = {'Content-Type': self.content_type, **self.headers(outgoing)}
+        return requests.Request(
+            self.method, outgoing.target, headers=headers, data=body, auth=self._auth
+        ).prepare()
 
 
 def render_json(payload: Any, request: Any) -> bytes:
