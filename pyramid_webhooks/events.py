@@ -312,6 +312,10 @@ class SubscriptionRemoved(WebhookEvent):
 class PreconditionLimitReached(WebhookEvent):
     """The owner or permission of a subscription could not be found too often."""
 
+    def reset(self) -> None:
+        """Count anew from zero: the subscription stays active."""
+        self.object.log.preconditions_failed = 0
+
 
 @implementer(IAttemptSucceeded)
 @dataclasses.dataclass(eq=False)

@@ -106,6 +106,17 @@ class ISubscription(Interface):
         """Whether the owner has the permission on ``obj`` now; True where there is no owner."""
 
 
+class ISubscriptionGrants(Interface):
+    """What an adapter of a subscription may provide, to replace what its owner is granted."""
+
+    def grants():
+        """Return a mapping userid -> permissions that the user has on the subscription.
+
+        They have them whatever the application's policy says, and over REST as well; for
+        everyone else, and everything else, the lineage decides.
+        """
+
+
 class IAttempt(Interface):
     """One try of a delivery, made or still owed."""
 
@@ -365,7 +376,13 @@ class ISubscriptionRemoved(ISubscriptionEvent):
 
 
 class IPreconditionLimitReached(ISubscriptionEvent):
-    """The owner or permission could not be found too often; a handler may reset the count."""
+    """The owner or permission could not be found too often.
+
+    The subscription is deactivated then, unless a handler resets the count.
+    """
+
+    def reset():
+        """Count anew from zero: the subscription stays active."""
 
 
 class IAttemptResolved(IWebhookEvent):

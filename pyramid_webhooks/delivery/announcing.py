@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pyramid.interfaces import IRequestFactory
@@ -92,13 +93,19 @@ class Announcer:
                 reason,
             )
 
-    def fire(self, events: Iterable[Any]) -> None:
-        """Notify the registry, with a blank request as the current one."""
+    @contextmanager
+    def context(self) -> Iterator[None]:
+        """Have a blank request of the application as the current one."""
         factory = self._registry.queryUtility(IRequestFactory, default=Request)
         request = factory.blank('/')
         request.registry = self._registry
         with RequestContext(request):
             apply_request_extensions(request)
+            yield
+
+    def fire(self, events: Iterable[Any]) -> None:
+        """Notify the registry, with a blank request as the current one."""
+        with self.context():
             for event in events:
                 try:
                     self._registry.notify(event)

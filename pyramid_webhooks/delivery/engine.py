@@ -24,6 +24,7 @@ from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.delivery.recorder import Recorded, Recorder, partitions_of
 from pyramid_webhooks.delivery.sender import Sender, SenderThreads
 from pyramid_webhooks.delivery.signals import Hint, Signals
+from pyramid_webhooks.delivery.suspending import Suspender
 from pyramid_webhooks.interfaces import (
     IDeliveryEngine,
     IDestinationPolicy,
@@ -32,6 +33,8 @@ from pyramid_webhooks.interfaces import (
     ITransportFactory,
 )
 from pyramid_webhooks.outbox.ownership import LostPartitions, Member
+from pyramid_webhooks.outbox.root import partition_of
+from pyramid_webhooks.outbox.schedule import Recipient
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +102,8 @@ class Engine:
             self._results: list[Job] = []
             self._recorded: list[Recorded] = []
             self._dropped: list[Dropped] = []
+            self._suspects: dict[Recipient, None] = {}
+            self._suspender = Suspender(settings, self._announcer)
             self._batch = min(settings.concurrency, _RECORD_LIMIT)
             self._thread = threading.Thread(
                 target=self._run, name='pyramid_webhooks-engine', daemon=True
@@ -197,6 +202,9 @@ class Engine:
         self._results = mine
         self._holding.forget(others)
         self._lanes.recorded(len(others))
+        self._suspects = {
+            suspect: None for suspect in self._suspects if partition_of(suspect) not in lost
+        }
         for number in numbers:
             self._member.owned.pop(number, None)
         self._holding.forget_partitions(numbers)
@@ -221,7 +229,7 @@ class Engine:
             self._signals.set_quiet(wakes)
 
     def _something_to_do(self, wakes: int, hints: set[Hint]) -> bool:
-        if hints or self._recorded or self._dropped or self._intake.more or self._must_record():
+        if hints or self._news() or self._intake.more or self._must_record():
             return True
         now = time.monotonic()
         if wakes > self._scanned or (
@@ -232,6 +240,10 @@ class Engine:
         if due is not None and due <= time.time():
             return True
         return self._database.last_transaction() != self._last_transaction
+
+    def _news(self) -> bool:
+        """Whether there is something to be announced, or somebody to be suspended."""
+        return bool(self._recorded or self._dropped or self._suspects)
 
     def _must_record(self) -> bool:
         """Whether there are results that have waited long enough for others to join them."""
@@ -249,7 +261,7 @@ class Engine:
         return not all_owned or now - self._beaten_at >= self._settings.lease / 3
 
     def _is_quiet(self) -> bool:
-        if self._recorded or self._dropped or self._intake.more or self._lanes.busy():
+        if self._news() or self._intake.more or self._lanes.busy():
             return False
         due = self._due.next_due()
         return self._holding.idle() and (due is None or due > time.time())
@@ -279,6 +291,7 @@ class Engine:
             while self._results:
                 self._record(session)
             self._announce(session)
+            self._suspend(session)
             if recording:  # What was just written here is no reason to look again.
                 self._last_transaction = self._database.last_transaction()
                 session.abort()
@@ -341,6 +354,16 @@ class Engine:
             logger.exception('What the handlers of webhook events did could not be committed.')
             session.abort()
 
+    def _suspend(self, session: Session) -> None:
+        if not self._suspects:
+            return
+        recipients = Recipients(self._registry, self._settings, session.connection)
+        numbers = {partition_of(recipient) for recipient in self._suspects}
+        if self._suspender.suspend(self._suspects, recipients):
+            self._member.fence(session.connection, session.primary, numbers)
+            session.commit('webhooks: suspension')
+        self._suspects.clear()
+
     def _read(self, session: Session, hints: set[Hint]) -> View:
         recipients = Recipients(self._registry, self._settings, session.connection)
         view = View(session.outboxes, recipients)
@@ -354,6 +377,7 @@ class Engine:
         self._intake.accept(seen)
         self._holding.hold(view.new)
         self._dropped += view.dropped
+        self._suspects.update(dict.fromkeys(view.suspects))
         return view
 
     def _read_anew(self) -> None:

@@ -35,6 +35,7 @@ class View:
     :ivar new: jobs that are to be held once the transaction is over.
     :ivar dropped: deliveries that are dropped.
     :ivar stopped: recipients of which nothing more must be sent once the transaction is over.
+    :ivar suspects: recipients for which preconditions failed.
     :ivar touched: numbers of the partitions whose owner this process must be.
     """
 
@@ -44,6 +45,7 @@ class View:
         self.new: list[Job] = []
         self.dropped: list[Dropped] = []
         self.stopped: list[Recipient] = []
+        self.suspects: list[Recipient] = []
         self.touched: set[int] = set()
 
     def schedule_of(self, home: str, recipient: Recipient) -> Any:

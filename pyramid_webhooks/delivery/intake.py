@@ -12,7 +12,7 @@ from ZODB.POSException import POSKeyError
 from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.jobs import LAST_TRY, Job
 from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE
-from pyramid_webhooks.outbox.owed import LAST, RESEND, first_attempt
+from pyramid_webhooks.outbox.owed import ACTIVATED, LAST, PRECONDITION, RESEND, first_attempt
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Recipient
@@ -108,7 +108,7 @@ class IntakeReader:
             database = entry.database_in(home)
             mine = [oid for oid in entry.oids() if partition_of((database, oid)) in owned]
             if mine and entry.message is None:
-                self._obey(view, home, segment, key, database, mine)
+                self._obey(view, home, segment, key, entry, mine)
             elif mine:
                 yield from self._read_entry(view, home, segment, key, entry, mine)
 
@@ -171,17 +171,23 @@ class IntakeReader:
         home: str,
         segment: Segment,
         key: bytes,
-        database: str,
+        entry: Entry,
         oids: list[bytes],
     ) -> None:
-        """Subscriptions were activated, deactivated or removed."""
+        """Subscriptions were activated, deactivated or removed, or their preconditions failed."""
+        command = entry.details[0]
         for oid in oids:
-            recipient = (database, oid)
+            recipient = (entry.database_in(home), oid)
+            if command == PRECONDITION:
+                self._count_failures(view, recipient, entry.details[1])
+                continue
             # What it is now counts, not what the command was: commands may be read in any order.
-            state, _ = view.recipients.find(recipient)
+            state, obj = view.recipients.find(recipient)
             schedule = view.schedule_of(home, recipient)
             if state == ACTIVE:
                 schedule.release(recipient)
+                if command == ACTIVATED:
+                    obj.log.reset_health()
             else:
                 view.stopped.append(recipient)
                 if state == INACTIVE:
@@ -190,6 +196,14 @@ class IntakeReader:
                     view.drop_queue(home, recipient)
             view.touched.add(partition_of(recipient))
         segment.take(key, oids)
+
+    @staticmethod
+    def _count_failures(view: View, recipient: Recipient, count: int) -> None:
+        state, obj = view.recipients.find(recipient)
+        if state == ACTIVE:
+            obj.log.preconditions_failed += count
+            view.suspects.append(recipient)
+        view.touched.add(partition_of(recipient))
 
     def _admit(self, view: View, candidates: list[Candidate]) -> None:
         """Decide which of the new deliveries are taken into memory, and which have to wait."""

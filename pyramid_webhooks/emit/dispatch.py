@@ -15,10 +15,10 @@ from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
 from pyramid_webhooks.emit.matching import Search, find_matching, managers_for, where_it_stood
 from pyramid_webhooks.emit.payloads import render, render_explicit
-from pyramid_webhooks.emit.pending import Occurrence, PendingEvents
+from pyramid_webhooks.emit.pending import Occurrence, PendingEvents, PreconditionFailure
 from pyramid_webhooks.emit.requests import current_request, request_for
 from pyramid_webhooks.emit.verdicts import Verdicts
-from pyramid_webhooks.emit.writing import write_occurrences
+from pyramid_webhooks.emit.writing import write
 from pyramid_webhooks.events import NamedEvent, Resolution
 from pyramid_webhooks.interfaces import (
     IDeliveryEngine,
@@ -136,7 +136,7 @@ class Dispatcher:
             refusal = verdicts.refusal(subscription)
             (applicable if refusal is None else refused).append(subscription)
         coalescible = self._settings.coalesce and payload is _AT_COMMIT
-        if not applicable and not (refused and coalescible):
+        if not applicable and not (refused and coalescible) and not verdicts.unknown:
             return
         connection = self._connection(obj, event, start)
         if connection is None:
@@ -156,8 +156,13 @@ class Dispatcher:
                 obj,
             )
             return
-        if not (applicable or pending.owes_anything()) or not pending.is_new(event):
+        if not (applicable or verdicts.unknown or pending.owes_anything()):
             return
+        if not pending.is_new(event):
+            return
+        if verdicts.unknown:
+            unknown = [each for each, _ in self._recipients(verdicts.unknown, connection)]
+            pending.add(PreconditionFailure(connection, unknown))
         recipients = list(self._recipients(applicable, connection))
         judged = recipients
         if coalescible and refused and pending.owes_anything():
@@ -195,7 +200,7 @@ class Dispatcher:
             registry = self._registry
             pending = PendingEvents(
                 txn,
-                lambda occurrences: write_occurrences(registry, txn, occurrences),
+                lambda happened: write(registry, txn, happened),
                 self._committed,
             )
             txn.set_data(self, pending)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import transaction.interfaces
 from zope.interface import implementer
@@ -62,6 +62,17 @@ class Occurrence:
         self.refused = refused
 
 
+class PreconditionFailure(NamedTuple):
+    """An event that some would have got, if somebody had known their owner."""
+
+    connection: Any
+    recipients: Sequence[Any]
+
+
+#: What a transaction may have to write.
+Happened = Occurrence | PreconditionFailure
+
+
 @implementer(transaction.interfaces.ISavepointDataManager)
 class PendingEvents:
     """The events of one transaction that are owed to somebody.
@@ -71,7 +82,7 @@ class PendingEvents:
     aborts, and to write what hooks have left when one of them failed and the transaction was
     committed all the same.
 
-    :param write: callable (occurrences) that writes to the outbox, and returns hints for the
+    :param write: callable (what happened) that writes to the outbox, and returns hints for the
         engine.
     :param committed: callable (hints) that is told when they have been committed.
     """
@@ -79,14 +90,14 @@ class PendingEvents:
     def __init__(
         self,
         txn: Any,
-        write: Callable[[list[Occurrence]], list[Any]],
+        write: Callable[[list[Happened]], list[Any]],
         committed: Callable[[list[Any]], None],
     ):
         self._txn = txn
         self.transaction_manager = txn._manager if hasattr(txn, '_manager') else None
         self._write = write
         self._committed = committed
-        self._occurrences: list[Occurrence] = []
+        self._happened: list[Happened] = []
         self._seen: dict[int, Any] = {}
         self._joined = False
         self._hooked = False
@@ -95,19 +106,19 @@ class PendingEvents:
         self._rounds = 0
         self._patience = _PATIENCE
 
-    def add(self, occurrence: Occurrence) -> None:
-        """Owe an occurrence."""
+    def add(self, happened: Happened) -> None:
+        """Owe an occurrence, or count a failure."""
         if not self._joined:
             self._txn.join(self)
             self._joined = True
         if not self._hooked:
             self._txn.addBeforeCommitHook(self._before_commit)
             self._hooked = True
-        self._occurrences.append(occurrence)
+        self._happened.append(happened)
 
     def owes_anything(self) -> bool:
         """Whether anything is owed yet."""
-        return bool(self._occurrences)
+        return any(isinstance(each, Occurrence) for each in self._happened)
 
     def is_new(self, event: Any) -> bool:
         """Whether ``event`` is met for the first time; it may be fired in more than one way."""
@@ -127,18 +138,19 @@ class PendingEvents:
         self._write_all()
 
     def _write_all(self) -> None:
-        occurrences, self._occurrences = self._occurrences, []
-        if not occurrences:
+        happened, self._happened = self._happened, []
+        if not happened:
             return
         self._rounds += 1
         if self._rounds > _ROUNDS:
             logger.error(
-                'Making payloads fires events without end (%s): they are owed to nobody.',
-                occurrences[0].name,
+                'Making payloads fires events without end: they are owed to nobody, the first '
+                'of them being %r.',
+                happened[0],
             )
             return
         try:
-            self._hints += self._write(coalesce(occurrences))
+            self._hints += self._write(happened)
         except BaseException:
             # The transaction must not be committed without what it owes; nobody else would stop
             # a second commit, which would not run this hook again.
@@ -156,16 +168,16 @@ class PendingEvents:
 
     def savepoint(self) -> Savepoint:
         """Remember what is owed now."""
-        return Savepoint(self, len(self._occurrences), dict(self._seen))
+        return Savepoint(self, len(self._happened), dict(self._seen))
 
     def roll_back(self, length: int, seen: dict[int, Any]) -> None:
         """Owe what was owed at a savepoint."""
-        del self._occurrences[length:]
+        del self._happened[length:]
         self._seen = seen
 
     def abort(self, txn: Any) -> None:
         """Owe nothing. Also called for a savepoint that is older than the first event."""
-        self._occurrences.clear()
+        self._happened.clear()
         self._seen.clear()
         self._joined = False
 
@@ -184,7 +196,7 @@ class PendingEvents:
 
     def tpc_finish(self, txn: Any) -> None:
         """Forget everything."""
-        self._occurrences.clear()
+        self._happened.clear()
         self._seen.clear()
 
     def tpc_abort(self, txn: Any) -> None:

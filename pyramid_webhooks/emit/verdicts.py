@@ -14,6 +14,7 @@ from pyramid_webhooks.interfaces import (
     IAttemptResolved,
     ISettings,
 )
+from pyramid_webhooks.resources.subscription import SubscriptionBehaviour
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,8 @@ class Verdicts:
 
     :param judged: what permissions are judged on: the object where it stood or, without an
         object, the resource where the lookup of subscriptions starts.
+    :ivar unknown: the subscriptions that were refused because nobody knows their owner, or nobody
+        can tell.
     """
 
     def __init__(
@@ -40,7 +43,8 @@ class Verdicts:
         self._judged = judged
         self._applicability = registry.getUtility(IApplicability)
         self._check_initiator = registry.getUtility(ISettings).check_initiator
-        self._known: dict[tuple[str | None, str], bool] = {}
+        self.unknown: list[Any] = []
+        self._known: dict[Any, bool | None] = {}
         self._request: Any = None
         self._about = event.subscription if IAttemptResolved.providedBy(event) else None
         self._owner_of_object: Any = self._find_owner()
@@ -55,24 +59,38 @@ class Verdicts:
         if subscription.owner is None and not self._check_initiator:
             return None
         permission = self._applicability.permission_of(subscription)
-        if subscription.owner is not None and not self._owner_may(subscription, permission):
-            return f'{subscription.owner!r} has not the permission {permission!r}'
+        if subscription.owner is not None:
+            verdict = self._verdict_on_owner(subscription, permission)
+            if verdict is None:
+                self.unknown.append(subscription)
+                return f'nobody can tell whether {subscription.owner!r} may {permission!r}'
+            if not verdict:
+                return f'{subscription.owner!r} has not the permission {permission!r}'
         if self._check_initiator and not self._initiator_may(permission):
             return f'the current user has not the permission {permission!r}'
         return None
 
-    def _owner_may(self, subscription: Any, permission: str) -> bool:
-        key = (subscription.owner, permission)
+    def _verdict_on_owner(self, subscription: Any, permission: str) -> bool | None:
+        own_way = type(subscription).is_applicable is not SubscriptionBehaviour.is_applicable
+        key = subscription.id if own_way else (subscription.owner, permission)
         if key not in self._known:
             if self._request is None:
                 self._request = request_for(self._registry)
-            try:
-                verdict = bool(subscription.is_applicable(self._judged, self._request))
-            except Exception:
-                logger.exception('%r could not be judged; that is a no.', subscription)
-                verdict = False
-            self._known[key] = verdict
+            self._known[key] = (
+                self._ask(subscription)
+                if own_way
+                else self._applicability.judge(
+                    subscription.owner, permission, self._judged, self._request
+                )
+            )
         return self._known[key]
+
+    def _ask(self, subscription: Any) -> bool:
+        try:
+            return bool(subscription.is_applicable(self._judged, self._request))
+        except Exception:
+            logger.exception('%r could not be judged; that is a no.', subscription)
+            return False
 
     def _initiator_may(self, permission: str) -> bool:
         key = (None, permission)

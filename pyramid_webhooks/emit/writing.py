@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
 from pyramid_webhooks.emit.payloads import render
-from pyramid_webhooks.emit.pending import Occurrence
+from pyramid_webhooks.emit.pending import (
+    Happened,
+    Occurrence,
+    PreconditionFailure,
+    coalesce,
+)
 from pyramid_webhooks.emit.requests import request_for
-from pyramid_webhooks.outbox.owed import LAST
+from pyramid_webhooks.outbox.owed import LAST, PRECONDITION
 from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.outbox.segment import OWED_LIMIT, Entry
 from pyramid_webhooks.resources.finding import is_attached
@@ -21,14 +27,24 @@ from pyramid_webhooks.resources.message import Message, Origin, current_pid_and_
 Hint = tuple[str, bytes]
 
 
-def write_occurrences(registry: Any, txn: Any, occurrences: Iterable[Occurrence]) -> list[Hint]:
-    """Make the messages, and an entry of the outbox for each.
+def write(registry: Any, txn: Any, happened: Iterable[Happened]) -> list[Hint]:
+    """Write what happened in the transaction ``txn`` to the outbox.
 
     :returns: where something was added.
     """
+    occurrences = [each for each in happened if isinstance(each, Occurrence)]
+    hints = dict.fromkeys(_write_occurrences(registry, txn, coalesce(occurrences)))
+    failures = [each for each in happened if isinstance(each, PreconditionFailure)]
+    hints.update(dict.fromkeys(_write_failures(failures)))
+    return list(hints)
+
+
+def _write_occurrences(
+    registry: Any, txn: Any, occurrences: Iterable[Occurrence]
+) -> Iterator[Hint]:
+    """Make the messages, and an entry of the outbox for each."""
     request = request_for(registry)
     pid, hostname = current_pid_and_host()
-    hints: dict[Hint, None] = {}
     for occurrence in occurrences:
         dialects = dict.fromkeys(dialect for _, dialect in occurrence.recipients)
         data, errors = occurrence.rendered or render(
@@ -38,9 +54,22 @@ def write_occurrences(registry: Any, txn: Any, occurrences: Iterable[Occurrence]
             pid, hostname, occurrence.timestamp, _text(txn.description), _text(txn.user) or None
         )
         message = Message(occurrence.name, occurrence.timestamp, origin, data, errors)
-        for hint in _owe(message, occurrence):
-            hints[hint] = None
-    return list(hints)
+        yield from _owe(message, occurrence)
+
+
+def _write_failures(failures: Iterable[PreconditionFailure]) -> Iterator[Hint]:
+    """Let the recorder count failures: the subscriptions themselves are not written here."""
+    counts: dict[tuple[Any, str], Counter[bytes]] = {}
+    for failure in failures:
+        for recipient in failure.recipients:
+            key = (failure.connection, recipient._p_jar.db().database_name)
+            counts.setdefault(key, Counter())[recipient._p_oid] += 1
+    for (connection, database), counter in counts.items():
+        by_count: dict[int, list[bytes]] = {}
+        for oid, count in counter.items():
+            by_count.setdefault(count, []).append(oid)
+        for count, oids in by_count.items():
+            yield from _append(connection, None, oids, database, (PRECONDITION, count))
 
 
 def _text(value: Any) -> str:
@@ -48,24 +77,29 @@ def _text(value: Any) -> str:
     return text.strip()[:500]
 
 
-def _owe(message: Message, occurrence: Occurrence) -> Iterable[Hint]:
+def _owe(message: Message, occurrence: Occurrence) -> Iterator[Hint]:
     connection = occurrence.connection
-    home = connection.db().database_name
-    intake = outbox_of(connection, create=True).intake
     removal = IObjectRemovedEvent.providedBy(occurrence.event)
-    groups: dict[tuple[str | None, Any], list[bytes]] = {}
+    groups: dict[tuple[str, Any], list[bytes]] = {}
     for recipient, _ in occurrence.recipients:
         database = recipient._p_jar.db().database_name
         details = (LAST,) if removal and not _is_attached(recipient) else None
-        group = (None if database == home else database, details)
-        groups.setdefault(group, []).append(recipient._p_oid)
+        groups.setdefault((database, details), []).append(recipient._p_oid)
     for (database, details), oids in groups.items():
-        for start in range(0, len(oids), OWED_LIMIT):
-            owed = b''.join(oids[start : start + OWED_LIMIT])
-            entry = Entry(message, owed, database, details)
-            segment = intake.append(entry)
-            if segment._p_oid is not None:
-                yield home, segment._p_oid
+        yield from _append(connection, message, oids, database, details)
+
+
+def _append(
+    connection: Any, message: Message | None, oids: list[bytes], database: str, details: Any
+) -> Iterator[Hint]:
+    home = connection.db().database_name
+    intake = outbox_of(connection, create=True).intake
+    for start in range(0, len(oids), OWED_LIMIT):
+        owed = b''.join(oids[start : start + OWED_LIMIT])
+        entry = Entry(message, owed, None if database == home else database, details)
+        segment = intake.append(entry)
+        if segment._p_oid is not None:
+            yield home, segment._p_oid
 
 
 def _is_attached(recipient: Any) -> bool:

@@ -23,6 +23,8 @@ REMOVED = 'removed'
 RESEND = 'resend'
 #: The folder of the subscriptions was removed in the same transaction: one attempt is made.
 LAST = 'last'
+#: So many events were not owed because nobody knew the owner of the subscription.
+PRECONDITION = 'precondition'
 
 
 class Owed(NamedTuple):

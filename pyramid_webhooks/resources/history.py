@@ -87,6 +87,7 @@ class AttemptLog(Persistent):
     :ivar failed: attempts that failed since then.
     :ivar failures_in_row: attempts that failed since the last one that succeeded.
     :ivar failing_since: POSIX time of the first of those, or None.
+    :ivar preconditions_failed: events for which nobody knew the owner, since the last activation.
     """
 
     def __init__(self) -> None:
@@ -101,6 +102,7 @@ class AttemptLog(Persistent):
         self.last_failure: float | None = None
         self.failures_in_row = 0
         self.failing_since: float | None = None
+        self.preconditions_failed = 0
 
     def __getstate__(self) -> tuple[Any, ...]:
         return (
@@ -115,6 +117,7 @@ class AttemptLog(Persistent):
             self.last_failure,
             self.failures_in_row,
             self.failing_since,
+            self.preconditions_failed,
         )
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -130,6 +133,7 @@ class AttemptLog(Persistent):
             self.last_failure,
             self.failures_in_row,
             self.failing_since,
+            self.preconditions_failed,
         ) = state
         self._counts = tuple(counts)
 
@@ -188,9 +192,10 @@ class AttemptLog(Persistent):
         return iter(()) if self._exhausted is None else iter(self._exhausted)
 
     def reset_health(self) -> None:
-        """Forget the failures in a row."""
+        """Forget what would lead to a deactivation."""
         self.failures_in_row = 0
         self.failing_since = None
+        self.preconditions_failed = 0
 
     def __len__(self) -> int:
         return sum(self._counts) - self._skipped

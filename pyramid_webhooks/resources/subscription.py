@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from persistent import Persistent
@@ -10,7 +11,7 @@ from pyramid.authorization import Allow
 from zope.dottedname.resolve import resolve
 from zope.interface import implementer
 
-from pyramid_webhooks.interfaces import IApplicability, ISubscription
+from pyramid_webhooks.interfaces import IApplicability, ISubscription, ISubscriptionGrants
 from pyramid_webhooks.registries import find_registry
 from pyramid_webhooks.resources.arguments import Wanted
 from pyramid_webhooks.resources.attempts import Attempts
@@ -87,10 +88,21 @@ class SubscriptionBehaviour:
         judge = None if registry is None else registry.queryUtility(IApplicability)
         return judge is not None and judge.is_applicable(self, obj, request)
 
+    def grants(self) -> Mapping[str, Iterable[str]]:
+        """Userid -> what the user may do; for everyone else the lineage decides.
+
+        It is what an adapter to ``ISubscriptionGrants`` says, or else the owner's.
+        """
+        registry = find_registry(self)
+        adapter = None if registry is None else registry.queryAdapter(self, ISubscriptionGrants)
+        if adapter is not None:
+            return adapter.grants()
+        return {} if self.owner is None else {self.owner: OWNER_GRANTS}
+
     @property
     def __acl__(self) -> list[tuple[str, str, tuple[str, ...]]]:
-        """What the owner may do; for everyone else the lineage decides."""
-        return [] if self.owner is None else [(Allow, self.owner, OWNER_GRANTS)]
+        """The grants, as Pyramid's ACL authorization wants them."""
+        return [(Allow, userid, tuple(names)) for userid, names in self.grants().items()]
 
 
 @implementer(ISubscription)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyramid_webhooks.interfaces import IAttempt, ISubscription, ISubscriptionManager
 from pyramid_webhooks.resources.attempts import Attempts
-from pyramid_webhooks.resources.subscription import ADD, OWNER_GRANTS, VIEW
+from pyramid_webhooks.resources.subscription import ADD, VIEW
 from pyramid_webhooks.rest.errors import Refused, forbidden
 
 Validator = Callable[..., None]
@@ -25,14 +25,14 @@ def subscription_of(context: Any) -> Any:
 def may(request: Any, permission: str, context: Any) -> bool:
     """Whether the caller has ``permission`` on ``context``.
 
-    The owner of a subscription has some whatever the application's policy says; in everything
-    else the policy decides.
+    The owner of a subscription, or whom an adapter to ``ISubscriptionGrants`` names, has some
+    whatever the application's policy says; in everything else the policy decides.
     """
-    if permission in OWNER_GRANTS:
-        subscription = subscription_of(context)
-        if subscription is not None and subscription.owner is not None:
-            if subscription.owner == request.authenticated_userid:
-                return True
+    subscription = subscription_of(context)
+    if subscription is not None:
+        userid = request.authenticated_userid
+        if userid is not None and permission in subscription.grants().get(userid, ()):
+            return True
     return bool(request.has_permission(permission, context))
 
 
