@@ -1,0 +1,337 @@
+"""The engine's thread: it reads what is owed, prepares it for the senders, and records results."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from pyramid.registry import Registry
+from transaction.interfaces import TransientError
+
+from pyramid_webhooks.delivery.announcing import Announcer
+from pyramid_webhooks.delivery.database import Database, Session
+from pyramid_webhooks.delivery.due import DueReader
+from pyramid_webhooks.delivery.holding import Dropped, Holding, View
+from pyramid_webhooks.delivery.intake import IntakeReader
+from pyramid_webhooks.delivery.jobs import Job
+from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.preparing import Recipients
+from pyramid_webhooks.delivery.recorder import Recorded, Recorder, partitions_of
+from pyramid_webhooks.delivery.sender import Sender, SenderThreads
+from pyramid_webhooks.delivery.signals import Hint, Signals
+from pyramid_webhooks.delivery.suspending import Suspender
+from pyramid_webhooks.interfaces import (
+    IDestinationPolicy,
+    IRetryPolicy,
+    ISettings,
+    ITransportFactory,
+)
+from pyramid_webhooks.outbox.ownership import LostPartitions, Member
+from pyramid_webhooks.outbox.root import PARTITIONS, partition_of
+from pyramid_webhooks.outbox.schedule import Recipient
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.25
+_CLAIM_SECONDS = 0.25
+_TROUBLE_SECONDS = 1.0
+_CONFLICT_SECONDS = 0.005
+#: Results that are recorded in one transaction.
+_RECORD_LIMIT = 100
+#: Single events and results cost a transaction each: reads are so far apart, and results wait for
+#: others to join them. After a read that found more than a few, the next one waits as long.
+_READ_SECONDS = 0.005
+_RECORD_SECONDS = 0.02
+_FEW = 2
+
+
+class Loop:
+    """Everything that one run of the engine has in memory, and what its thread does with it.
+
+    :ivar stop_timeout: seconds that open requests are waited for in the end.
+    """
+
+    def __init__(self, registry: Registry, signals: Signals):
+        settings = registry.getUtility(ISettings)
+        self._registry = registry
+        self._settings = settings
+        self._signals = signals
+        self.stop_timeout = settings.timeout
+        self._database = Database(registry)
+        policy = registry.getUtility(IDestinationPolicy)
+        self._adapter = registry.getUtility(ITransportFactory)(settings, policy)
+        self._lanes = Lanes(settings.concurrency, settings.concurrency_per_subscription)
+        sender = Sender(registry, settings, self._adapter)
+        self._senders = SenderThreads(self._lanes, sender, settings.concurrency, self._finished)
+        self._member = Member(settings.lease)
+        self._holding = Holding(self._lanes)
+        self._intake = IntakeReader(self._holding, self._member)
+        self._due = DueReader(self._holding, self._member)
+        self._recorder = Recorder(settings, registry.getUtility(IRetryPolicy))
+        self._announcer = Announcer(registry)
+        self._suspender = Suspender(settings, self._announcer)
+        self._results: list[Job] = []
+        self._recorded: list[Recorded] = []
+        self._dropped: list[Dropped] = []
+        self._suspects: dict[Recipient, None] = {}
+        self._batch = min(settings.concurrency, _RECORD_LIMIT)
+        self._scanned = -1
+        self._read_at = 0.0
+        self._pace = _READ_SECONDS
+        self._claimed_at = self._beaten_at = 0.0
+        self._last_transaction: bytes | None = None
+
+    def _finished(self, results: int) -> None:
+        """A sender has a result; so many wait to be recorded."""
+        if results == 1 or self._must_record():
+            self._signals.ring()
+
+    def run(self) -> None:
+        """Send until it is told to stop, or the database is closed."""
+        try:
+            while not self._signals.stopping:
+                try:
+                    self._signals.rest(self._read_at + self._pace, self._must_record)
+                    self._cycle()
+                    self._senders.want(self._lanes.shortage())
+                except Exception as error:
+                    if self._database.is_closed():
+                        logger.info('The database was closed; sending ends.')
+                        return
+                    self._trouble(error)
+            self._finish()
+        finally:
+            self._member.end()
+            self._lanes.close()
+            close = getattr(self._adapter, 'close', None)
+            if close is not None:
+                close()
+            self._signals.stop()
+
+    def _trouble(self, error: Exception) -> None:
+        if isinstance(error, LostPartitions):
+            self._lose(error.numbers)
+            return
+        if isinstance(error, TransientError):
+            logger.debug('Trying again after %s.', error)
+            time.sleep(_CONFLICT_SECONDS)
+            return
+        logger.exception('Sending webhooks is in trouble; trying again.')
+        self._signals.sleep(_TROUBLE_SECONDS, self._signals.wakes(), lambda: False)
+
+    def _lose(self, numbers: list[int]) -> None:
+        logger.warning('Partitions %s were taken over by another process.', numbers)
+        lost = set(numbers)
+        mine, others = [], []
+        for job in self._results:
+            theirs = partitions_of([job]) & lost
+            (others if theirs else mine).append(job)
+        self._results = mine
+        self._holding.forget(others)
+        self._lanes.recorded(len(others))
+        self._suspects = {
+            suspect: None for suspect in self._suspects if partition_of(suspect) not in lost
+        }
+        for number in numbers:
+            self._member.owned.pop(number, None)
+        self._holding.forget_partitions(numbers)
+        self._read_anew()
+        self._claimed_at = 0.0
+
+    def _cycle(self) -> None:
+        wakes, hints = self._signals.collect()
+        if not self._something_to_do(wakes, hints):
+            if self._is_quiet():
+                self._signals.set_quiet(wakes)
+            self._sleep(wakes)
+            return
+        try:
+            self._work(hints)
+        except BaseException:
+            self._signals.put_back(hints)
+            raise
+        self._scanned = wakes
+        self._lanes.forget_idle()
+        if self._is_quiet():
+            self._signals.set_quiet(wakes)
+
+    def _something_to_do(self, wakes: int, hints: set[Hint]) -> bool:
+        if hints or self._news() or self._intake.more or self._must_record():
+            return True
+        now = time.monotonic()
+        if wakes > self._scanned or (
+            now - self._claimed_at >= _CLAIM_SECONDS and self._must_claim(now)
+        ):
+            return True
+        due = self._due.next_due()
+        if due is not None and due <= time.time():
+            return True
+        return self._database.last_transaction() != self._last_transaction
+
+    def _news(self) -> bool:
+        """Whether there is something to be announced, or somebody to be suspended."""
+        return bool(self._recorded or self._dropped or self._suspects)
+
+    def _must_record(self) -> bool:
+        """Whether there are results that have waited long enough for others to join them."""
+        if self._results:
+            return True
+        count, since = self._lanes.waiting_results()
+        if not count:
+            return False
+        if count >= self._batch or time.monotonic() - since >= _RECORD_SECONDS:
+            return True
+        return self._signals.somebody_waits() and not self._lanes.sending()
+
+    def _must_claim(self, now: float) -> bool:
+        all_owned = len(self._member.owned) == PARTITIONS
+        return not all_owned or now - self._beaten_at >= self._settings.lease / 3
+
+    def _is_quiet(self) -> bool:
+        if self._news() or self._intake.more or self._lanes.busy():
+            return False
+        due = self._due.next_due()
+        return self._holding.idle() and (due is None or due > time.time())
+
+    def _sleep(self, wakes: int) -> None:
+        seconds = _POLL_SECONDS
+        due = self._due.next_due()
+        if due is not None:
+            seconds = min(seconds, max(0.0, due - time.time()))
+        if self._lanes.waiting():
+            seconds = min(seconds, _READ_SECONDS)
+        count, since = self._lanes.waiting_results()
+        if count:
+            seconds = min(seconds, max(0.0, since + _RECORD_SECONDS - time.monotonic()))
+        self._signals.sleep(seconds, wakes, self._must_record)
+
+    def _work(self, hints: set[Hint]) -> None:
+        self._read_at = time.monotonic()
+        if self._must_record():
+            self._results += self._lanes.results()
+        self._last_transaction = self._database.last_transaction()
+        with self._database.session() as session:
+            if session.connection.db().database_name not in session.outboxes:
+                return
+            self._claim(session)
+            recording = bool(self._results)
+            while self._results:
+                self._record(session)
+            self._announce(session)
+            self._suspend(session)
+            if recording:  # What was just written here is no reason to look again.
+                self._last_transaction = self._database.last_transaction()
+                session.abort()
+            view = self._read(session, hints)
+            self._pace = _READ_SECONDS if len(view.new) <= _FEW else _RECORD_SECONDS
+            ready, returned = self._holding.prepare(view)
+        if returned:
+            # They are still owed: whatever became of their subscriptions is found out anew.
+            self._holding.forget(returned)
+            self._read_anew()
+        if ready:
+            self._lanes.offer(ready)
+
+    def _claim(self, session: Session) -> None:
+        now = time.monotonic()
+        if now - self._claimed_at < _CLAIM_SECONDS or not self._must_claim(now):
+            return
+        before = set(self._member.owned)
+        beat = now - self._beaten_at >= self._settings.lease / 3
+        owned = self._member.claim(session.primary, beat)
+        session.commit('webhooks: sign of life')
+        self._member.owned = owned
+        self._claimed_at = now
+        if beat:
+            self._beaten_at = now
+            prune = getattr(self._adapter, 'prune', None)
+            if prune is not None:
+                prune()
+        if set(owned) != before:
+            logger.info('Sending to %d of the %d partitions.', len(owned), PARTITIONS)
+            self._holding.forget_partitions(before.difference(owned))
+            self._read_anew()
+
+    def _record(self, session: Session) -> None:
+        jobs = self._results[:_RECORD_LIMIT]
+        recipients = Recipients(self._registry, self._settings, session.connection)
+        recorded = self._recorder.record(jobs, session.outboxes, recipients)
+        numbers = partitions_of(jobs)
+        self._member.fence(session.connection, session.primary, numbers)
+        session.commit('webhooks: results')
+        del self._results[: len(jobs)]
+        self._lanes.recorded(len(jobs))
+        self._holding.forget(jobs)
+        self._due.changed(numbers)
+        if self._announcer.interested(recorded, []):
+            self._recorded += recorded
+
+    def _announce(self, session: Session) -> None:
+        recorded, self._recorded = self._recorded, []
+        dropped, self._dropped = self._dropped, []
+        recipients = Recipients(self._registry, self._settings, session.connection)
+        self._announcer.log_dropped(dropped, recipients)
+        if not self._announcer.interested(recorded, dropped):
+            return
+        events = self._announcer.events(recorded, dropped, recipients, session.get)
+        self._announcer.fire(events)
+        try:
+            session.commit('webhooks: events')
+        except Exception:
+            logger.exception('What the handlers of webhook events did could not be committed.')
+            session.abort()
+
+    def _suspend(self, session: Session) -> None:
+        if not self._suspects:
+            return
+        recipients = Recipients(self._registry, self._settings, session.connection)
+        numbers = {partition_of(recipient) for recipient in self._suspects}
+        if self._suspender.suspend(self._suspects, recipients):
+            self._member.fence(session.connection, session.primary, numbers)
+            session.commit('webhooks: suspension')
+        self._suspects.clear()
+
+    def _read(self, session: Session, hints: set[Hint]) -> View:
+        recipients = Recipients(self._registry, self._settings, session.connection)
+        view = View(session.outboxes, recipients)
+        seen = self._intake.read(view, hints)
+        self._due.read(view)
+        if view.touched:
+            self._due.changed(view.touched)
+            self._member.fence(session.connection, session.primary, view.touched)
+            session.commit('webhooks: schedule')
+            view.recipients = Recipients(self._registry, self._settings, session.connection)
+        self._intake.accept(seen)
+        self._holding.hold(view.new)
+        self._dropped += view.dropped
+        self._suspects.update(dict.fromkeys(view.suspects))
+        return view
+
+    def _read_anew(self) -> None:
+        self._intake.forget_everything_seen()
+        self._due.forget_everything_seen()
+
+    def _finish(self) -> None:
+        """Let what is in flight finish, record it, and give the partitions back."""
+        self._lanes.close()
+        self._senders.join(self.stop_timeout)
+        self._results += self._lanes.results()
+        deadline = time.monotonic() + 5
+        while not self._database.is_closed():
+            try:
+                with self._database.session() as session:
+                    while self._results:
+                        self._record(session)
+                    self._announce(session)
+                    self._member.release(session.primary)
+                    session.commit('webhooks: end')
+                return
+            except LostPartitions as error:
+                self._lose(error.numbers)
+            except Exception as error:
+                if self._database.is_closed():
+                    return
+                if time.monotonic() > deadline:
+                    logger.error('The last results could not be recorded: %r.', error)
+                    return
+                time.sleep(0.05)
