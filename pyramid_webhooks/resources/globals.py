@@ -106,11 +106,6 @@ class GlobalSubscription(SubscriptionBehaviour):
         return self._record
 
     @property
-    def _p_jar(self) -> Any:
-        """The connection that it was located with; so it is found as for other resources."""
-        return None if self._record is None else self._record._p_jar
-
-    @property
     def active(self) -> bool:
         return self._record is None or self._record.active
 

@@ -143,7 +143,8 @@ class AttemptLog(Persistent):
             part = records[start : start + _BATCH_SIZE]
             self._batches += (Batch(part),)
             self._counts += (len(part),)
-            if len(self._batches) == _PAGE_SIZE:
+            unfolded = self._counts[len(self._pages) :]
+            if len(unfolded) == _PAGE_SIZE or sum(unfolded) >= _BATCH_SIZE:
                 self._fold()
         self._drop(limit)
         for record in records:

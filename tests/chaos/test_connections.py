@@ -49,7 +49,7 @@ def test_that_would_be_seen(make_company, receiver, monkeypatch):
     send = Sender.send
 
     def send_within_a_session(self, job):
-        with company.registry.queryUtility(IDeliveryEngine)._database.session():
+        with company.registry.queryUtility(IDeliveryEngine)._loop._database.session():
             send(self, job)
 
     monkeypatch.setattr(Sender, 'send', send_within_a_session)

@@ -88,7 +88,8 @@ def test_an_owner_needs_the_permission_and_one_without_owner_needs_none(registry
     assert judged.refusal(subscription('ann')) is None
     assert judged.refusal(subscription('ben')) == "'ben' has not the permission 'view'"
     assert judged.refusal(subscription('ben', 'edit')) is None
-    assert judged.refusal(subscription('ghost')) == "'ghost' has not the permission 'view'"
+    assert judged.refusal(subscription('ghost')) == "nobody can tell whether 'ghost' may 'view'"
+    assert [each.owner for each in judged.unknown] == ['ghost']
 
 
 def test_an_owner_is_judged_once_for_one_event_however_many_subscriptions_there_are(
