@@ -40,7 +40,7 @@ from pyramid_webhooks.interfaces import (
     IWebhookDialect,
 )
 from pyramid_webhooks.outbox.owed import OwedDeliveries
-from pyramid_webhooks.outbox.root import outbox_of
+from pyramid_webhooks.outbox.root import FORMAT, Outbox, outbox_of
 from pyramid_webhooks.registries import databases_of
 from pyramid_webhooks.resources.arguments import check_dialect
 from pyramid_webhooks.resources.globals import bring_records_in_line
@@ -156,7 +156,7 @@ def prepare_databases(registry: Registry) -> None:
         for attempt in range(_TRIES):
             connection = database.open(transaction_manager=manager)
             try:
-                outbox_of(connection, create=True)
+                _check_format(name, outbox_of(connection, create=True))
                 gone = []
                 if name == '':
                     global_manager = registry.getUtility(IGlobalManager)
@@ -181,6 +181,15 @@ def prepare_databases(registry: Registry) -> None:
                     id,
                 )
             break
+
+
+def _check_format(name: str, outbox: Outbox) -> None:
+    if outbox.format != FORMAT:
+        raise ConfigurationError(
+            f'What pyramid_webhooks stored in the database {name!r} has the format '
+            f'{outbox.format}; this version needs {FORMAT}. Use the version that wrote it, or '
+            f'another database.'
+        )
 
 
 def wake_after_fork(event: NewRequest) -> None:

@@ -237,3 +237,14 @@ def test_a_database_that_can_only_be_read_is_said_to_owe_nothing(tmp_path, caplo
     finally:
         database.close()
     assert len(warnings(caplog, "database '' is read-only")) == 1
+
+
+def test_a_database_of_another_format_is_refused_in_a_sentence(make_company):
+    company = make_company()
+
+    def age(root):
+        root._p_jar.root()['pyramid_webhooks.outbox'].format = 99
+
+    company.transact(age)
+    with pytest.raises(ConfigurationError, match='has the format 99; this version needs 1'):
+        company.restart()

@@ -80,6 +80,7 @@ class Loop:
         self._pace = _READ_SECONDS
         self._claimed_at = self._beaten_at = 0.0
         self._last_transaction: bytes | None = None
+        self._complaint = ''
 
     def _finished(self, results: int) -> None:
         """A sender has a result; so many wait to be recorded."""
@@ -116,7 +117,12 @@ class Loop:
             logger.debug('Trying again after %s.', error)
             time.sleep(_CONFLICT_SECONDS)
             return
-        logger.exception('Sending webhooks is in trouble; trying again.')
+        text = f'{type(error).__name__}: {error}'
+        if text == self._complaint:
+            logger.error('Sending webhooks is still in trouble: %s', text)
+        else:
+            logger.exception('Sending webhooks is in trouble; trying again.')
+        self._complaint = text
         self._signals.sleep(_TROUBLE_SECONDS, self._signals.wakes(), lambda: False)
 
     def _lose(self, numbers: list[int]) -> None:
@@ -314,6 +320,12 @@ class Loop:
     def _finish(self) -> None:
         """Let what is in flight finish, record it, and give the partitions back."""
         self._lanes.close()
+        if self._lanes.sending():
+            logger.info(
+                'Waiting up to %g seconds for %d open requests.',
+                self.stop_timeout,
+                self._lanes.sending(),
+            )
         self._senders.join(self.stop_timeout)
         self._results += self._lanes.results()
         deadline = time.monotonic() + 5

@@ -13,6 +13,8 @@ from pyramid_webhooks.outbox.schedule import Recipient, Schedule
 ROOT_KEY = 'pyramid_webhooks.outbox'
 PARTITIONS = 64
 _SPREAD = 0x9E3779B97F4A7C15
+#: Of all that is stored; changed with each change that older code, or older data, can't live with.
+FORMAT = 1
 
 
 class Partition(Persistent):
@@ -35,7 +37,10 @@ class Partition(Persistent):
 class Outbox(Persistent):
     """What is owed in one database. In the primary database also who owns what."""
 
+    format = 0
+
     def __init__(self) -> None:
+        self.format = FORMAT
         self.intake = Intake()
         self.schedules = tuple(Schedule() for _ in range(PARTITIONS))
         self.partitions = tuple(Partition() for _ in range(PARTITIONS))

@@ -173,7 +173,8 @@ def check_headers(headers: Any) -> dict[str, str]:
             raise InvalidArgument('headers', f'{name} is set by the sender itself.')
         if not isinstance(value, str) or len(value) > _HEADER_LIMIT:
             raise InvalidArgument(
-                'headers', f'the value of {name} must be a text of at most {_HEADER_LIMIT}.'
+                'headers',
+                f'the value of {name} must be a text of at most {_HEADER_LIMIT} characters.',
             )
         if not _is_sendable(value):
             raise InvalidArgument(
