@@ -25,6 +25,8 @@ READ_LIMIT = 2_000
 DELIVERY_LIMIT = 20_000
 #: How often segments are looked at that are rarely used.
 _DEEP_SECONDS = 5.0
+#: After a backlog there are many of them: looking takes no more than one part in so many.
+_DEEP_REST = 50
 
 
 class Candidate(NamedTuple):
@@ -64,7 +66,8 @@ class IntakeReader:
         :param hints: (database name, oid of a segment) that were added to.
         :returns: what is to be handed to :meth:`accept` when the transaction is over.
         """
-        deep = self.more or time.monotonic() >= self._deep_at
+        started = time.monotonic()
+        deep = self.more or started >= self._deep_at
         self.more = False
         candidates: list[Candidate] = []
         seen: dict[Any, bytes] = {}
@@ -78,7 +81,8 @@ class IntakeReader:
                 seen[(home, segment._p_oid)] = segment._p_serial
                 candidates += self._read_segment(view, home, segment)
         if deep and not self.more:
-            self._deep_at = time.monotonic() + _DEEP_SECONDS
+            now = time.monotonic()
+            self._deep_at = now + max(_DEEP_SECONDS, _DEEP_REST * (now - started))
         self._admit(view, candidates)
         return seen
 

@@ -18,7 +18,7 @@ from ZODB.POSException import ConflictError
 
 OID_SIZE = 8
 #: A segment with so many entries, or so many owed ids, takes no more.
-ENTRY_LIMIT = 32
+ENTRY_LIMIT = 16
 OWED_LIMIT = 512
 
 _PROTOCOL = 5
@@ -91,7 +91,7 @@ class Segment(Persistent):
         """Whether it takes another entry."""
         if len(self._entries) >= ENTRY_LIMIT:
             return False
-        owed = sum(len(entry[1]) for entry in self._entries.values())
+        owed = sum([len(entry[1]) for entry in self._entries.values()])
         return owed < OWED_LIMIT * OID_SIZE
 
     def add(self, key: bytes, entry: Entry) -> None:

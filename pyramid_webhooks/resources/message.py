@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import os
+import pickle
 import secrets
 import time
 from typing import Any, NamedTuple
 
 from persistent import Persistent
 
+_PROTOCOL = 5
 _ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 #: Data of more bytes than this are an object of their own, so that listing messages is cheap.
 INLINE_LIMIT = 4096
@@ -52,7 +54,8 @@ class Message(Persistent):
     :ivar origin: an :class:`Origin`.
     :ivar error: why no payload could be made, or None.
 
-    The state is a tuple, not a dict of attribute names: there is one message for each event.
+    There is one message for each event, and ZODB looks at every single value that it pickles; so
+    the state is one piece of bytes, beside what is an object of its own.
     """
 
     def __init__(
@@ -82,12 +85,22 @@ class Message(Persistent):
         """Why there are no data for ``dialect``, as a sentence."""
         return (self._errors or {}).get(dialect)
 
-    def __getstate__(self) -> tuple[Any, ...]:
-        return (self.id, self.event, self.timestamp, tuple(self.origin), self._data, self._errors)
+    def __getstate__(self) -> Any:
+        pid, hostname, created, note, userid = self.origin
+        inline, large = {}, {}
+        for dialect, data in self._data.items():
+            (large if isinstance(data, LargeData) else inline)[dialect] = data
+        plain = (self.id, self.event, self.timestamp, pid, hostname, created, note, userid)
+        packed = pickle.dumps((*plain, inline, self._errors), _PROTOCOL)
+        return (packed, large) if large else packed
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.id, self.event, self.timestamp, origin, self._data, self._errors = state
-        self.origin = Origin(*origin)
+    def __setstate__(self, state: Any) -> None:
+        packed, large = (state, {}) if isinstance(state, bytes) else state
+        values = pickle.loads(packed)
+        self.id, self.event, self.timestamp = values[:3]
+        self.origin = Origin._make(values[3:8])
+        inline, self._errors = values[8:]
+        self._data = {**inline, **large}
 
 
 def current_pid_and_host() -> tuple[int, str]:
