@@ -11,7 +11,7 @@ import warnings
 from benchmarks.application import applications
 from benchmarks.deliveries import application_for
 from benchmarks.receiver import running_receiver
-from pyramid_webhooks.delivery.engine import Engine
+from pyramid_webhooks.delivery.loop import Loop
 from pyramid_webhooks.testing import wait_for_deliveries
 
 _COUNT = 2000
@@ -33,14 +33,14 @@ def commit(profile: cProfile.Profile, fan_out: int) -> None:
 def deliver(profile: cProfile.Profile, fan_out: int) -> None:
     """The engine's thread, reading and recording while another one commits."""
 
-    run = Engine._run
+    run = Loop.run
 
-    def profiled(engine: Engine) -> None:
+    def profiled(loop: Loop) -> None:
         profile.enable()
-        run(engine)
+        run(loop)
         profile.disable()
 
-    Engine._run = profiled
+    Loop.run = profiled
     with running_receiver() as receiver, applications() as make:
         application = application_for(make, receiver, fan_out)
         with application.request():

@@ -16,8 +16,8 @@ UNPROVEN_AHEAD = 2
 #: So many lanes are kept at least, be they in use or not.
 _LANE_LIMIT = 5000
 #: Senders at work while requests are answered quickly, and what is not quick.
-_QUICK_SENDERS = 2
-_SLOW_SECONDS = 0.003
+_QUICK_SENDERS = 1
+_SLOW_SECONDS = 0.0015
 
 
 class Lane:

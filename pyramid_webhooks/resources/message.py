@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import os
 import pickle
-import secrets
+import random
 import time
 from typing import Any, NamedTuple
 
 from persistent import Persistent
 
 _PROTOCOL = 5
-_ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 #: Data of more bytes than this are an object of their own, so that listing messages is cheap.
 INLINE_LIMIT = 4096
 
 
 def new_message_id() -> str:
-    """``msg_`` and 26 characters that sort by time: 64 bits of nanoseconds, 66 random ones."""
-    number = time.time_ns() << 66 | secrets.randbits(66)
-    return 'msg_' + ''.join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    """``msg_`` and 26 characters that sort by time: 64 bits of nanoseconds, 64 random ones."""
+    number = time.time_ns().to_bytes(8, 'big') + random.randbytes(8)
+    return 'msg_' + base64.b32hexencode(number)[:26].decode().lower()
 
 
 def utc(seconds: float) -> datetime.datetime:
