@@ -22,9 +22,11 @@ from pyramid_webhooks.interfaces import (
     IEventCatalogue,
     IGlobalManager,
     InvalidArgument,
+    ITreeDeclarations,
     UnknownEventType,
 )
 from pyramid_webhooks.registries import remember_registry
+from pyramid_webhooks.resources.declared import TreeDeclarations
 from pyramid_webhooks.resources.finding import find_managers, manager_of
 from pyramid_webhooks.resources.globals import GlobalManager
 from pyramid_webhooks.resources.subscribing import subscribe, unsubscribe_owner
@@ -64,6 +66,7 @@ def includeme(config: Configurator) -> None:
         config.add_directive(directive.__name__, directive)
     registry.registerUtility(EventCatalogue(), IEventCatalogue)
     registry.registerUtility(GlobalManager(), IGlobalManager)
+    registry.registerUtility(TreeDeclarations(), ITreeDeclarations)
     remember_registry(registry)
     settings = parse_settings(registry.settings)
 

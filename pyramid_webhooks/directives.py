@@ -26,6 +26,7 @@ from pyramid_webhooks.interfaces import (
     ISubscriptionFactory,
     ISubscriptionFinder,
     ITransportFactory,
+    ITreeDeclarations,
     IWebhookDialect,
     IWebhookPayload,
 )
@@ -33,12 +34,14 @@ from pyramid_webhooks.resources.arguments import (
     check_dialect,
     check_headers,
     check_owner,
+    check_path,
     check_permission,
     check_signing_secret,
     check_target,
     check_text,
     check_wanted,
 )
+from pyramid_webhooks.resources.declared import TreeDeclaration
 from pyramid_webhooks.resources.globals import GlobalSubscription, digest_id
 
 #: Orders of actions: what others may replace comes first, what builds on it later.
@@ -123,11 +126,14 @@ def add_webhook_subscription(
     description: str = '',
     path: str | None = None,
 ) -> None:
-    """Add a global subscription.
+    """Add a global subscription, or one that is kept in the tree.
 
     :param to: target URL.
     :param name: its identity over restarts; by default a digest of the parameters.
     :param secret: ``whsec_`` secret; without one its requests are not signed.
+    :param path: path of the folder that keeps it, below the application's root object; when the
+        application starts, it is added there, or the one that is there is brought in line.
+        Without a path it is global.
 
     The other parameters are those of ``manager.create_subscription``.
 
@@ -136,12 +142,6 @@ def add_webhook_subscription(
     """
     label = str(name or _CREDENTIALS.sub('//…@', str(to)))
     declared = Declaration(config, f'The subscription {label}')
-    if path is not None:
-        declared.refuse(
-            'path',
-            'subscriptions of the configuration that are kept in the tree do not exist in this '
-            'version.',
-        )
     if name is not None and not (isinstance(name, str) and is_subscription_id(name)):
         declared.refuse(
             'name',
@@ -151,8 +151,8 @@ def add_webhook_subscription(
 
     def register() -> None:
         try:
-            wanted = check_wanted(registry, events, for_, when)
             values = {
+                'wanted': check_wanted(registry, events, for_, when),
                 'to': check_target(registry, to),
                 'owner': check_owner(owner),
                 'permission': check_permission(registry, permission),
@@ -161,16 +161,22 @@ def add_webhook_subscription(
                 'headers': check_headers(headers),
                 'description': check_text('description', description, empty=True),
             }
+            if path is not None:
+                values['place'] = check_path(path)
         except InvalidArgument as error:
             declared.refuse(error.name, error.reason)
-        manager = registry.getUtility(IGlobalManager)
-        id = name or _unnamed_id(manager, {**values, 'wanted': tuple(wanted)})
-        manager.add(GlobalSubscription(id, wanted=wanted, **values))
+        if path is None:
+            manager = registry.getUtility(IGlobalManager)
+            manager.add(GlobalSubscription(name or _unnamed_id(manager, values), **values))
+        else:
+            declarations = registry.getUtility(ITreeDeclarations)
+            identity = name or _unnamed_id(declarations, values)
+            declarations[identity] = TreeDeclaration(identity, **values)
 
     introspectable = config.introspectable(
         'webhook subscriptions', name or id(register), label, 'webhook subscription'
     )
-    introspectable.update({'name': name, 'to': to, 'events': events, 'owner': owner})
+    introspectable.update({'name': name, 'to': to, 'events': events, 'owner': owner, 'path': path})
     discriminator = None if name is None else ('webhook subscription', name)
     config.action(
         discriminator, register, introspectables=(introspectable,), order=SUBSCRIPTIONS_ORDER
@@ -183,10 +189,11 @@ def is_subscription_id(text: str) -> bool:
     return (plain.isalnum() and plain.isascii() or bool(text) and not plain) and text != 'events'
 
 
-def _unnamed_id(manager: Any, arguments: Mapping[str, Any]) -> str:
+def _unnamed_id(others: Any, arguments: Mapping[str, Any]) -> str:
     arguments = {key: value for key, value in arguments.items() if key != 'secret'}
+    arguments['wanted'] = tuple(arguments['wanted'])
     ordinal = 1
-    while digest_id(arguments, ordinal) in manager:
+    while digest_id(arguments, ordinal) in others:
         ordinal += 1
     return digest_id(arguments, ordinal)
 

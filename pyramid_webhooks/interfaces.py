@@ -78,6 +78,10 @@ class IGlobalManager(ISubscriptionManager):
     """The manager of the subscriptions that the configuration defines; it is read-only."""
 
 
+class ITreeDeclarations(Interface):
+    """Mapping: what the configuration wants to be kept in the tree, by name or digest."""
+
+
 class ISubscription(Interface):
     """A wish to get certain events at a URL.
 

@@ -37,6 +37,7 @@ from pyramid_webhooks.interfaces import (
     IRetryPolicy,
     ISettings,
     ITransportFactory,
+    ITreeDeclarations,
     IWebhookDialect,
 )
 from pyramid_webhooks.outbox.owed import OwedDeliveries
@@ -44,6 +45,7 @@ from pyramid_webhooks.outbox.root import FORMAT, Outbox, outbox_of
 from pyramid_webhooks.registries import databases_of
 from pyramid_webhooks.resources.arguments import check_dialect
 from pyramid_webhooks.resources.globals import bring_records_in_line
+from pyramid_webhooks.resources.keeping import bring_tree_in_line
 from pyramid_webhooks.resources.subscription import ADD, ADMIN, DELETE, EDIT, RETRY, VIEW
 
 logger = logging.getLogger(__name__)
@@ -125,20 +127,22 @@ def start(event: ApplicationCreated) -> None:
     registry = event.app.registry
     settings = registry.getUtility(ISettings)
     manager = registry.getUtility(IGlobalManager)
-    for subscription in manager.values():
-        if not subscription.secrets:
-            logger.warning('The subscription %s has no secret: it is unsigned.', subscription.id)
+    declarations = registry.getUtility(ITreeDeclarations)
+    unsigned = [each.id for each in manager.values() if not each.secrets]
+    unsigned += [each.identity for each in declarations.values() if each.secret is None]
+    for name in unsigned:
+        logger.warning('The subscription %s has no secret: it is unsigned.', name)
     if not registry.getUtility(IApplicability).can_tell():
         logger.warning(
             'Nobody can tell what the owners of subscriptions may see, so that they get nothing: '
             'give the security policy a method permits_for(userid, context, permission), or use '
             'config.set_webhook_principals.'
         )
-    if not databases_of(registry):
-        return
-    prepare_databases(registry)
-    engine = registry.getUtility(IDeliveryEngine)
-    if settings.delivery != 'worker' and not is_one_shot_command():
+    if databases_of(registry):
+        prepare_databases(registry)
+    bring_tree_in_line(registry)
+    engine = registry.queryUtility(IDeliveryEngine)
+    if engine is not None and settings.delivery != 'worker' and not is_one_shot_command():
         engine.start()
         stop_at_exit(engine)
 

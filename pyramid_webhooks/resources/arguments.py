@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from pyramid.path import DottedNameResolver
 from pyramid.registry import Registry
@@ -25,7 +26,14 @@ from pyramid_webhooks.interfaces import (
 )
 from pyramid_webhooks.resources.secrets import check_secret
 
-_LIMITS = {'to': 2000, 'owner': 500, 'permission': 200, 'dialect': 100, 'description': 5000}
+_LIMITS = {
+    'to': 2000,
+    'owner': 500,
+    'permission': 200,
+    'dialect': 100,
+    'description': 5000,
+    'path': 2000,
+}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _RESERVED_HEADERS = frozenset(
     'host content-length transfer-encoding connection keep-alive upgrade te trailer expect '
@@ -188,6 +196,24 @@ def _is_sendable(value: str) -> bool:
         character == '\t' or (' ' <= character <= '\xff' and character != '\x7f')
         for character in value
     )
+
+
+def check_path(path: Any) -> tuple[str, ...]:
+    """Check the path of a folder, below the application's root object.
+
+    :param path: as ``resource_path`` writes it; what need not be quoted for people may be plain.
+    :returns: the names on the way down; none for ``/``.
+    """
+    check_text('path', path)
+    if not path.startswith('/'):
+        raise InvalidArgument('path', f'{path!r} does not begin with a slash, as in /NWS/OUN.')
+    try:
+        names = tuple(unquote(name, errors='strict') for name in path.split('/') if name)
+    except UnicodeDecodeError:
+        raise InvalidArgument('path', f'{path!r} is not UTF-8 when it is unquoted.') from None
+    if {'.', '..'} & set(names):
+        raise InvalidArgument('path', f'{path!r} must go straight down, without . and .. in it.')
+    return names
 
 
 def check_signing_secret(secret: Any) -> str:

@@ -123,6 +123,7 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
         :param secret: ``whsec_`` signing secret; by default a new one.
         :param headers: additional request headers.
         :param description: free text.
+        :param kind: ``tree`` for one that the configuration keeps here; it gets no secret.
         :raises InvalidArgument: a ValueError that names the argument; nothing was made then.
         """
         registry = _registry(self)
@@ -132,7 +133,10 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
         check_permission(registry, permission)
         check_dialect(registry, dialect)
         check_text('description', description, empty=True)
-        secret = new_secret() if secret is None else check_signing_secret(secret)
+        if secret is not None:
+            check_signing_secret(secret)
+        elif kind == 'dynamic':
+            secret = new_secret()
         factory = registry.queryUtility(ISubscriptionFactory, default=Subscription)
         subscription = factory(
             'sub_' + new_message_id()[4:],

@@ -132,8 +132,7 @@ class Subscription(SubscriptionBehaviour, Persistent):
         self.permission = permission
         self.dialect = dialect
         self._secrets: tuple[tuple[str, float | None], ...] = ()
-        if secret is not None:
-            self._secrets = ((secret, None),)
+        self.set_secret(secret)
         self.headers = headers
         self.description = description
         self._active = False
@@ -178,6 +177,10 @@ class Subscription(SubscriptionBehaviour, Persistent):
         """The signing secrets in force, newest first."""
         now = time.time()
         return tuple(secret for secret, ends in self._secrets if ends is None or ends > now)
+
+    def set_secret(self, secret: str | None) -> None:
+        """Let its requests be signed with ``secret`` alone; None: they are not signed."""
+        self._secrets = () if secret is None else ((secret, None),)
 
     @property
     def recipient(self) -> Any:

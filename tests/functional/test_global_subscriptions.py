@@ -180,7 +180,7 @@ def test_two_of_one_name_are_a_conflict(make_company, receiver):
         ({'events': '*', 'secret': 'whsec_short'}, 'secret'),
         ({'events': '*', 'headers': 'Host: example.com'}, 'headers'),
         ({'events': '*', 'headers': 'Authorization'}, 'headers'),
-        ({'events': '*', 'path': '/NWS'}, 'path'),
+        ({'events': '*', 'path': 'NWS'}, 'path'),
     ],
 )
 def test_a_bad_value_is_a_configuration_error_that_names_it(
