@@ -24,8 +24,8 @@ from tests.docs.sessions import CLONE, EXAMPLES, copy_journal
 MORE = ('pyramid_webhooks', 'payloads', 'dialect', 'finder')
 
 
-@pytest.fixture
-def extended(tmp_path, monkeypatch):
+@pytest.fixture(params=['subscriptions.ini'])
+def extended(request, tmp_path, monkeypatch):
     """The journal with the configuration that the pages add to it, as the editor sees it."""
     folder = tmp_path / 'extended'
     folder.mkdir()
@@ -36,7 +36,7 @@ def extended(tmp_path, monkeypatch):
     text = text.replace(
         '    pyramid_zodbconn\n', '    pyramid_zodbconn\n    ' + '\n    '.join(MORE) + '\n'
     )
-    fragment = (EXAMPLES / 'subscriptions.ini').read_text()
+    fragment = (EXAMPLES / request.param).read_text()
     text = text.replace('[server:main]', fragment + '\n[server:main]')
     configuration.write_text(text)
     app = get_app(str(configuration))
@@ -70,6 +70,12 @@ def test_a_dialect_of_the_application_makes_the_body(extended, receiver):
         'event': 'article.added',
         'about': {'title': 'The opera', 'href': '/culture/opera'},
     }
+
+
+@pytest.mark.parametrize('extended', ['kept.ini'], indirect=True)
+def test_the_ini_file_alone_keeps_a_subscription_in_a_folder(extended):
+    (found,) = extended.get('/science/__webhooks__').json['subscriptions']
+    assert (found['kind'], found['to']) == ('tree', 'https://science.example.com/hook')
 
 
 def test_the_ini_file_alone_makes_subscriptions(extended):
