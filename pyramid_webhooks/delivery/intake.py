@@ -94,17 +94,26 @@ class IntakeReader:
         self, home: str, outbox: Outbox, hints: Iterable[tuple[str, bytes]], deep: bool
     ) -> Iterator[Segment]:
         intake = outbox.intake
-        if deep:
-            candidates: list[Segment] = list(intake.all_segments())
-        else:
-            candidates = list(intake.segments)
-            hinted = {oid for name, oid in hints if name == home}
-            hinted.difference_update(segment._p_oid for segment in candidates)
-            candidates += [intake._p_jar.get(oid) for oid in hinted]
-        for segment in candidates:
-            segment._p_activate()
-            if self._seen.get((home, segment._p_oid)) != segment._p_serial:
+        crowded = False
+        for segment in intake.segments:
+            if self._is_changed(home, segment):
+                crowded = crowded or not segment.has_room()
                 yield segment
+        if deep or crowded:
+            further: Iterable[Segment] = (
+                segment for page in intake.pages for segment in page.all_segments()
+            )
+        else:
+            hinted = {oid for name, oid in hints if name == home}
+            hinted.difference_update(segment._p_oid for segment in intake.segments)
+            further = map(intake._p_jar.get, hinted)
+        for segment in further:
+            if self._is_changed(home, segment):
+                yield segment
+
+    def _is_changed(self, home: str, segment: Segment) -> bool:
+        segment._p_activate()
+        return self._seen.get((home, segment._p_oid)) != segment._p_serial
 
     def _read_segment(self, view: View, home: str, segment: Segment) -> Iterator[Candidate]:
         owned = self._member.owned
