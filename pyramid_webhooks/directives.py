@@ -11,6 +11,7 @@ from pyramid.config import Configurator
 from zope.interface import Interface, providedBy
 from zope.interface.interface import InterfaceClass
 from zope.interface.interfaces import IObjectEvent
+from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
 from pyramid_webhooks.declaration import Declaration
 from pyramid_webhooks.emit.dialects import Dialect
@@ -43,6 +44,7 @@ from pyramid_webhooks.resources.arguments import (
 )
 from pyramid_webhooks.resources.declared import TreeDeclaration
 from pyramid_webhooks.resources.globals import GlobalSubscription, digest_id
+from pyramid_webhooks.resources.leaving import OwnerRemoval
 
 #: Orders of actions: what others may replace comes first, what builds on it later.
 DEFAULTS_ORDER = 100
@@ -266,6 +268,41 @@ def add_webhook_payload(
     )
 
 
+def add_webhook_owner_removal(
+    config: Configurator,
+    for_: Any,
+    when: Any = IObjectRemovedEvent,
+    *,
+    owner_id: Callable[[Any], str] | None = None,
+) -> None:
+    """Remove the subscriptions of a user, everywhere, when the user goes.
+
+    :param for_: class or interface of the users, or its dotted name.
+    :param when: interface of the events that say that a user goes, or its dotted name.
+    :param owner_id: callable (user) -> userid; by default an adapter to ``IWebhookOwner`` knows.
+    :raises ConfigurationError: naming what can't be used.
+    """
+    declared = Declaration(config, 'The removal of owners')
+    for_, when = declared.type_('for_', for_), declared.interface('when', when)
+    if for_ is None or when is None:
+        declared.refuse('for_' if for_ is None else 'when', 'is needed.')
+    if owner_id is not None:
+        owner_id = declared.callable_('owner_id', owner_id)
+    registry = config.registry
+
+    def register() -> None:
+        removal = OwnerRemoval(registry, for_, owner_id)
+        registry.registerHandler(removal.hear, (when,))
+        registry.registerHandler(removal.hear, (when, Interface))
+
+    introspectable = config.introspectable(
+        'webhook owner removals', (for_, when), dotted_name(for_), 'webhook owner removal'
+    )
+    introspectable.update({'for_': for_, 'when': when, 'owner_id': owner_id})
+    discriminator = ('webhook owner removal', for_, when)
+    config.action(discriminator, register, introspectables=(introspectable,))
+
+
 def set_webhook_principals(config: Configurator, resolver: Any) -> None:
     """Say who somebody is: ``resolver(userid, request)`` -> principals, or None for nobody."""
     _set_callable(config, 'resolver', resolver, IPrincipalsResolver)
@@ -334,6 +371,7 @@ DIRECTIVES = (
     add_webhook_subscription,
     add_webhook_dialect,
     add_webhook_payload,
+    add_webhook_owner_removal,
     set_webhook_principals,
     set_webhook_finder,
     set_webhook_transport,

@@ -121,6 +121,12 @@ class ISubscriptionGrants(Interface):
         """
 
 
+class IWebhookOwner(Interface):
+    """What a user object is adapted to, to know whose subscriptions go when it goes."""
+
+    owner_id = Attribute('The userid that subscriptions have as their owner')
+
+
 class IAttempt(Interface):
     """One try of a delivery, made or still owed."""
 

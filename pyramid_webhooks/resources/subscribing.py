@@ -95,6 +95,11 @@ def unsubscribe_owner(owner: str, root: Any = None) -> int:
     connection = connection_of(root)
     if connection is None:
         connection = _current_connection()
+    return unsubscribe_everywhere(owner, connection, root)
+
+
+def unsubscribe_everywhere(owner: str, connection: Any, root: Any = None) -> int:
+    """The same in the databases that ``connection`` reaches."""
     removed = 0
     for directory in directories(connection):
         for subscription in list(directory.owned_by(owner)):
