@@ -292,9 +292,16 @@ class Loop:
             return
         recipients = Recipients(self._registry, self._settings, session.connection)
         numbers = {partition_of(recipient) for recipient in self._suspects}
-        if self._suspender.suspend(self._suspects, recipients):
-            self._member.fence(session.connection, session.primary, numbers)
-            session.commit('webhooks: suspension')
+        try:
+            if self._suspender.suspend(self._suspects, recipients):
+                self._member.fence(session.connection, session.primary, numbers)
+                session.commit('webhooks: suspension')
+        except TransientError:
+            raise
+        except Exception:
+            # A handler of the event failed, say. The next failure is another occasion.
+            logger.exception('Subscriptions whose owner nobody knows could not be deactivated.')
+            session.abort()
         self._suspects.clear()
 
     def _read(self, session: Session, hints: set[Hint]) -> View:

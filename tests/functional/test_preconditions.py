@@ -169,3 +169,19 @@ def test_a_global_subscription_is_suspended_alike_and_stays_so(make_company, rec
     company.restart()
     assert is_suspended()
     assert not company.transact(lambda root: record(root).active)
+
+
+def test_a_handler_of_the_deactivation_that_fails_stops_nobody(make_company, receiver):
+    def fail(event):
+        raise RuntimeError('no handler')
+
+    company = make_company(
+        settings=SETTINGS,
+        setup=lambda config: config.add_subscriber(fail, ISubscriptionDeactivated),
+    )
+    company.subscribe('/NWS/OUN', receiver.url, owner='nobody-knows')
+    company.subscribe('/NWS', receiver.url, owner='head')
+    hire(company, LIMIT)
+    assert state(company)[0]
+    hire(company, 1, start=LIMIT)
+    assert len(receiver.wait_for(LIMIT + 1)) == LIMIT + 1
