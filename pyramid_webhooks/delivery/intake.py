@@ -196,17 +196,18 @@ class IntakeReader:
                 continue
             # What it is now counts, not what the command was: commands may be read in any order.
             state, obj = view.recipients.find(recipient)
-            schedule = view.schedule_of(home, recipient)
-            if state == ACTIVE:
-                schedule.release(recipient)
-                if command == ACTIVATED:
-                    obj.log.reset_health()
-            else:
+            if state == ACTIVE and command == ACTIVATED:
+                obj.log.reset_health()
+            elif state != ACTIVE:
                 view.stopped.append(recipient)
-                if state == INACTIVE:
-                    schedule.hold(recipient)
+            # The outboxes of other databases may owe it something, too.
+            for owing in view.outboxes:
+                if state == ACTIVE:
+                    view.schedule_of(owing, recipient).release(recipient)
+                elif state == INACTIVE:
+                    view.schedule_of(owing, recipient).hold(recipient)
                 else:
-                    view.drop_queue(home, recipient)
+                    view.drop_queue(owing, recipient)
             view.touched.add(partition_of(recipient))
         segment.take(key, oids)
 

@@ -72,7 +72,7 @@ class OwedDeliveries:
         recipient = subscription.recipient
         if recipient is None or recipient._p_jar is None or recipient._p_oid is None:
             return
-        self._append(recipient, Entry(None, recipient._p_oid, None, (command,)))
+        self._append(recipient._p_jar, Entry(None, recipient._p_oid, None, (command,)))
 
     def resend(self, attempt: Any) -> Any:
         """Owe the message of a resolved ``attempt`` again, now and on a new schedule.
@@ -91,13 +91,14 @@ class OwedDeliveries:
                 if each.pending() and each.record.due <= now:
                     raise ValueError(f'The message {message.id} is already waiting to be sent.')
                 number = max(number, each.number if each.pending() else each.number + 1)
-        recipient = subscription.recipient
-        details = (RESEND, number, now)
-        self._append(recipient, Entry(message, recipient._p_oid, None, details))
+        # It goes where it was owed before: a message is owed by the database that it is in.
+        home = message._p_jar
+        database, oid = recipient_key(subscription.recipient)
+        elsewhere = None if database == home.db().database_name else database
+        self._append(home, Entry(message, oid, elsewhere, (RESEND, number, now)))
         return Owed(message, number, now, now)
 
-    def _append(self, recipient: Any, entry: Entry) -> None:
-        connection = recipient._p_jar
+    def _append(self, connection: Any, entry: Entry) -> None:
         segment = outbox_of(connection, create=True).intake.append(entry)
         engine = self._registry.queryUtility(IDeliveryEngine)
         if engine is not None:

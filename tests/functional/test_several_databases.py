@@ -3,7 +3,9 @@
 import pytest
 from pyramid_zodbconn import get_connection
 
-from tests.company import Folder, add, remove
+from pyramid_webhooks.interfaces import IOwedDeliveries
+from pyramid_webhooks.outbox.root import outbox_of
+from tests.company import Folder, add, remove, wait_until
 
 
 @pytest.fixture
@@ -81,3 +83,66 @@ def test_retries_and_what_is_held_work_there_too(company, receiver):
     company.add('/NWS/FAR', 'ben')
     company.settle()
     assert len(receiver.requests) == 3
+
+
+def test_what_is_owed_there_to_a_deactivated_subscription_here_resumes(company, receiver):
+    id = company.subscribe('/', receiver.url)
+    receiver.answer(delay=0.2)
+    company.add('/NWS/FAR', *'abcdefgh')
+    receiver.wait_for(1)
+    company.at('/', lambda m: m.deactivate(m[id]))
+    company.settle()
+    assert len(receiver.requests) < 8
+    receiver.answer()
+    company.at('/', lambda m: m.activate(m[id]))
+    company.settle()
+    assert sorted(request.json()['name'] for request in receiver.requests) == list('abcdefgh')
+
+
+def test_what_is_held_there_for_a_subscription_here_goes_with_it(company, receiver):
+    id = company.subscribe('/', receiver.url)
+    receiver.answer(status=500)
+    company.add('/NWS/FAR', 'ann')
+    receiver.wait_for(1)
+    company.at('/', lambda m: m.deactivate(m[id]))
+    company.settle()
+
+    def held(root):
+        schedules = outbox_of(root._p_jar.get_connection('far')).schedules
+        return any(schedule._queues for schedule in schedules)
+
+    assert company.transact(held)
+    company.at('/', lambda m: m.__delitem__(id))
+    wait_until(lambda: not company.transact(held))
+
+
+def test_a_message_from_there_can_be_sent_again(company, receiver):
+    id = company.subscribe('/', receiver.url)
+    company.add('/NWS/FAR', 'ann')
+    company.settle()
+
+    def resend(manager):
+        [attempt] = manager[id].attempts.values()
+        company.registry.getUtility(IOwedDeliveries).resend(attempt)
+
+    company.at('/', resend)
+    company.settle()
+    assert [request.json()['name'] for request in receiver.requests] == ['ann', 'ann']
+    assert [each[:2] for each in company.attempts('/')] == [('successful', 1), ('successful', 2)]
+
+
+def test_sending_a_message_from_there_again_brings_its_retry_forward(company, receiver):
+    company.restart(settings={**company.settings, 'webhooks.retry_schedule': '1h'})
+    receiver.answer(status=500, times=1)
+    id = company.subscribe('/', receiver.url)
+    company.add('/NWS/FAR', 'ann')
+    company.settle()
+
+    def resend(manager):
+        attempt = next(iter(manager[id].attempts.values()))
+        company.registry.getUtility(IOwedDeliveries).resend(attempt)
+
+    company.at('/', resend)
+    company.settle()
+    assert [each[:2] for each in company.attempts('/')] == [('failed', 1), ('successful', 2)]
+    assert len(receiver.requests) == 2
