@@ -244,7 +244,12 @@ class IntakeReader:
 
     def _room(self, view: View, job: Job, state: str) -> int:
         """How many more deliveries may be taken into memory for the recipient of ``job``."""
-        queue = view.schedule_of(job.home, job.recipient).queue(job.recipient)
+        schedule = view.schedule_of(job.home, job.recipient)
+        queue = schedule.queue(job.recipient)
+        if state == ACTIVE and queue is not None and queue.held:
+            # It could not be read for a while, so that nobody told when that was over.
+            schedule.release(job.recipient)
+            view.touched.add(partition_of(job.recipient))
         if state == INACTIVE or (queue is not None and queue.next_due() == AT_ONCE):
             # What came before waits in the schedule; this has its place behind it.
             return 0

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from pyramid.registry import Registry
+from transaction.interfaces import TransientError
 from ZODB.POSException import POSKeyError
 
 from pyramid_webhooks.delivery.failures import describe
@@ -48,6 +49,8 @@ class Recipients:
                 return GONE, None
         except POSKeyError:
             return GONE, None
+        except TransientError:
+            raise
         except Exception:
             # One that can't be read (its class is gone, say) must not keep others from theirs.
             logger.exception('The subscription %s can not be read; it gets nothing.', oid.hex())

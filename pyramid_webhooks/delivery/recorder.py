@@ -17,6 +17,9 @@ from pyramid_webhooks.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+#: Ten years: a delay that is longer would lead beyond what a date can say.
+_LONGEST_DELAY = 10 * 365 * 86_400.0
+
 
 class Recorded(NamedTuple):
     """What was recorded for one job, for those who listen to events about it."""
@@ -113,7 +116,7 @@ class Recorder:
                 return None
             if not 0 <= delay < math.inf:
                 raise ValueError(f'{delay!r} is not a number of seconds from 0 on')
-            return float(delay)
+            return min(float(delay), _LONGEST_DELAY)
         except Exception:
             logger.exception('The retry policy failed; the delivery is given up.')
             return None

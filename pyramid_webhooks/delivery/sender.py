@@ -40,7 +40,7 @@ class Sender:
                 job.outcome = refusal(prepared.problem)
             else:
                 self._send(job, prepared)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             logger.exception('The message %s could not be sent.', job.prepared.outgoing.id)
             job.outcome = refusal(f'The request could not be made: {describe(error)}.', error)
         job.resolved_at = time.time()
@@ -86,7 +86,12 @@ class Sender:
             request.headers.update(dialect.headers(outgoing))
         else:
             body = request.body or b''
-            body = body.encode() if isinstance(body, str) else body
+            body = body.encode() if isinstance(body, str) else bytes(memoryview(body))
+            if not (isinstance(request.method, str) and isinstance(request.url, str)):
+                raise TypeError(
+                    f'the dialect {prepared.dialect!r} prepared a request whose method or URL '
+                    f'is no text'
+                )
         request.headers.setdefault('User-Agent', USER_AGENT)
         request.headers.update(prepared.headers)
         request.headers.update(
@@ -99,7 +104,7 @@ def _text(value: str | bytes) -> str:
     return value.decode('latin-1') if isinstance(value, bytes) else str(value)
 
 
-def refusal(message: str, error: Exception | None = None) -> Outcome:
+def refusal(message: str, error: BaseException | None = None) -> Outcome:
     """The outcome of what can never be sent."""
     exceptions = () if error is None else (describe(error),)
     return Outcome(status=None, message=message, exceptions=exceptions, permanent=True)

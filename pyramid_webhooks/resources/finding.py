@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from transaction.interfaces import TransientError
+
 from pyramid_webhooks.interfaces import (
     MANAGER_NAME,
     IGlobalManager,
@@ -85,6 +87,15 @@ def is_attached(subscription: Any) -> bool:
 
     Nothing fires for ``del parent[name]``, so that this is the way to know.
     """
+    try:
+        return _is_held(subscription)
+    except TransientError:
+        raise
+    except Exception:
+        return True
+
+
+def _is_held(subscription: Any) -> bool:
     start = getattr(subscription.__parent__, '__parent__', None)
     for folder in lineage(start):
         parent = getattr(folder, '__parent__', None)
@@ -95,8 +106,6 @@ def is_attached(subscription: Any) -> bool:
             held = parent[name]
         except KeyError:
             return False
-        except Exception:
-            return True
         oid = getattr(held, '_p_oid', None)
         if oid is not None and oid != getattr(folder, '_p_oid', None):
             return False

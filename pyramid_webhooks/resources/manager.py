@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from BTrees.Length import Length
 from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
+from ZODB.broken import Broken
 from zope.interface import implementer
 
 from pyramid_webhooks.events import (
@@ -40,6 +42,8 @@ from pyramid_webhooks.resources.mapping import SubscriptionMapping
 from pyramid_webhooks.resources.message import new_message_id
 from pyramid_webhooks.resources.secrets import new_secret
 from pyramid_webhooks.resources.subscription import Subscription
+
+logger = logging.getLogger(__name__)
 
 ACTIVE = 'Active subscription.'
 INACTIVE = 'Deactivated by hand.'
@@ -254,7 +258,12 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
     def matching(self, keys: frozenset[str]) -> Iterator[Subscription]:
         """Yield the active subscriptions that have any of the index keys."""
         for id in self.index.find(keys):
-            yield self._subscriptions[id]
+            subscription = self._subscriptions[id]
+            if isinstance(subscription, Broken):
+                # Its class is gone; that must not keep the application from its work.
+                logger.error('The subscription %s can not be read; it gets nothing.', id)
+            else:
+                yield subscription
 
     def _tell(self, subscription: Subscription, command: str) -> None:
         owed = _registry(self).queryUtility(IOwedDeliveries)

@@ -1,0 +1,153 @@
+"""Parts of an application that misbehave harm themselves alone."""
+
+import sys
+
+import pytest
+import requests
+
+from pyramid_webhooks.emit.dialects import Dialect
+from pyramid_webhooks.interfaces import IDeliveryEngine
+from pyramid_webhooks.resources.subscription import Subscription
+from tests.company import Folder, messages
+
+
+class Special(Subscription):
+    """A subscription of the application's own class."""
+
+
+class Exiting(Dialect):
+    """Wants to end the process."""
+
+    def body(self, outgoing):
+        raise SystemExit(3)
+
+
+class Nameless(Dialect):
+    """Prepares a request with a method that is none."""
+
+    def prepare(self, outgoing, body):
+        request = requests.Request('POST', outgoing.target, data=body).prepare()
+        request.method = lambda: 'POST'
+        return request
+
+
+class Viewing(Dialect):
+    """Prepares a request whose body is a view of bytes."""
+
+    def prepare(self, outgoing, body):
+        request = requests.Request('POST', outgoing.target, data=body).prepare()
+        request.body = memoryview(b'"seen"')
+        return request
+
+
+class Moody(Folder):
+    """A folder that does not always tell its parent."""
+
+    moody = False
+
+    @property
+    def __parent__(self):
+        if Moody.moody:
+            raise RuntimeError('not today')
+        return self.parent
+
+    @__parent__.setter
+    def __parent__(self, parent):
+        self.parent = parent
+
+
+class Patient:
+    """A retry policy that waits for longer than there are dates."""
+
+    def next_delay(self, tries, status, headers):
+        return 1e12
+
+
+@pytest.mark.parametrize('dialect', [Exiting, Nameless])
+def test_a_dialect_that_makes_no_request_is_a_failed_attempt(make_company, receiver, dialect):
+    company = make_company(setup=lambda config: config.add_webhook_dialect('odd', dialect()))
+    odd = company.subscribe('/', receiver.url_for('odd'), dialect='odd')
+    company.subscribe('/', receiver.url_for('good'))
+    company.add('/NWS', 'ann')
+    company.settle()
+    [(status, _, message, *_)] = company.attempts('/', odd)
+    assert status == 'failed' and message.startswith('The request could not be made: ')
+    assert [request.path for request in receiver.requests] == ['/good']
+
+
+def test_the_body_that_a_dialect_prepares_is_recorded_as_bytes(make_company, receiver):
+    company = make_company(setup=lambda config: config.add_webhook_dialect('odd', Viewing()))
+    company.subscribe('/', receiver.url, dialect='odd')
+    company.add('/NWS', 'ann')
+    company.settle()
+    assert len(company.attempts('/')) == 1
+    assert company.at(
+        '/', lambda m: [each.request.body for s in m.values() for each in s.attempts.values()]
+    ) == [b'"seen"']
+
+
+def test_a_folder_that_raises_keeps_nobody_from_being_sent_to(company, receiver):
+    def make(context, request):
+        context['MOODY'] = Moody()
+
+    company.request(make, '/NWS')
+    company.subscribe('/NWS/MOODY', receiver.url_for('moody'))
+    company.subscribe('/', receiver.url_for('good'))
+    engine = company.registry.getUtility(IDeliveryEngine)
+    engine.stop()
+    company.add('/NWS/MOODY', 'ann')
+    Moody.moody = True
+    try:
+        engine.start()
+        company.settle()
+    finally:
+        Moody.moody = False
+    assert sorted(request.path for request in receiver.requests) == ['/good', '/moody']
+
+
+def test_a_delay_beyond_all_dates_can_be_looked_at(make_company, receiver):
+    company = make_company(setup=lambda config: config.set_webhook_retry_policy(Patient()))
+    receiver.answer(status=500)
+    company.subscribe('/', receiver.url)
+    company.add('/NWS', 'ann')
+    company.settle()
+    due = company.at('/', lambda m: [each.due for s in m.values() for each in s.attempts.values()])
+    assert len(due) == 2 and due[1].year > due[0].year
+
+
+def with_factory(config):
+    config.set_webhook_subscription_factory(Special)
+
+
+def test_a_subscription_whose_class_is_gone_does_not_disturb_the_application(
+    make_company, receiver, monkeypatch, caplog
+):
+    company = make_company(setup=with_factory)
+    company.subscribe('/', receiver.url_for('special'))
+    company.stop()
+    monkeypatch.delattr(sys.modules[__name__], 'Special')
+    company.restart(setup=None)
+    company.subscribe('/', receiver.url_for('good'))
+    company.add('/NWS', 'ann')
+    company.settle()
+    assert [request.path for request in receiver.requests] == ['/good']
+    assert 'can not be read; it gets nothing' in messages(caplog)
+
+
+def test_what_waited_while_a_class_was_gone_is_sent_with_the_next_event(
+    make_company, receiver, monkeypatch
+):
+    company = make_company(setup=with_factory)
+    company.subscribe('/', receiver.url)
+    company.registry.getUtility(IDeliveryEngine).stop()
+    company.add('/NWS', 'ann')
+    company.stop()
+    with monkeypatch.context() as patch:
+        patch.delattr(sys.modules[__name__], 'Special')
+        company.restart(setup=None)
+        company.settle()
+        assert not receiver.requests
+    company.restart(setup=with_factory)
+    company.add('/NWS', 'ben')
+    company.settle()
+    assert [request.json()['name'] for request in receiver.requests] == ['ann', 'ben']
