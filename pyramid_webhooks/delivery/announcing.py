@@ -109,5 +109,5 @@ class Announcer:
             for event in events:
                 try:
                     self._registry.notify(event)
-                except Exception:
+                except (Exception, SystemExit):
                     logger.exception('A handler of %r failed.', type(event).__name__)

@@ -36,7 +36,7 @@ class Engine:
     def start(self) -> None:
         """Begin to send. Started twice, or anew in the child of a fork, is fine."""
         with self._lock:
-            if self._pid == os.getpid() and self._thread is not None:
+            if self.running():
                 return
             self._pid = os.getpid()
             self._signals = Signals()
@@ -48,7 +48,8 @@ class Engine:
 
     def running(self) -> bool:
         """Whether this process sends."""
-        return self._pid == os.getpid() and self._thread is not None and self._thread.is_alive()
+        thread = self._thread  # Another thread may be stopping it.
+        return self._pid == os.getpid() and thread is not None and thread.is_alive()
 
     def continue_after_fork(self) -> None:
         """Start anew where the parent of this process had been started."""

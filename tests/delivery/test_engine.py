@@ -8,7 +8,7 @@ import pytest
 
 from pyramid_webhooks import stop_delivery
 from pyramid_webhooks.delivery.transport import make_transport
-from pyramid_webhooks.interfaces import IDeliveryEngine
+from pyramid_webhooks.interfaces import IAttemptSucceeded, IDeliveryEngine
 from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.testing import wait_for_deliveries
 from tests.company import wait_until
@@ -177,3 +177,28 @@ def test_a_transport_of_the_application_is_used(make_company, receiver):
     company.add('/NWS/OUN', 'ann')
     company.settle()
     assert sent == [receiver.url]
+
+
+def test_a_handler_that_wants_to_exit_does_not_end_it(company, receiver, caplog):
+    def leave(event):
+        raise SystemExit(1)
+
+    company.registry.registerHandler(leave, (IAttemptSucceeded,))
+    company.subscribe('/', receiver.url)
+    for number, name in enumerate(('ann', 'ben'), 1):
+        company.add('/NWS', name)
+        company.settle()
+        assert len(receiver.requests) == number
+    assert engine_of(company).running()
+    assert "A handler of 'AttemptSucceeded' failed." in caplog.text
+
+
+def test_it_can_be_started_again_when_its_thread_has_ended_by_itself(company, receiver):
+    engine = engine_of(company)
+    engine._signals.stop()
+    wait_until(lambda: not engine.running())
+    engine.start()
+    company.subscribe('/', receiver.url)
+    company.add('/NWS', 'ann')
+    company.settle()
+    assert len(receiver.requests) == 1
