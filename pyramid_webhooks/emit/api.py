@@ -83,9 +83,18 @@ def _verdict(verdicts: Any, subscription: Any, resolution: Any) -> tuple[bool, s
     if not subscription.active:
         return False, f'It is not active: {subscription.status_message}'
     if not resolution.keys.intersection(subscription.wanted.keys()):
-        wanted = subscription.events or (subscription.for_name, subscription.when_name)
-        return False, f'It is for other events: {", ".join(wanted)}.'
+        return False, _other_events(subscription)
     refusal = verdicts.refusal(subscription)
     if refusal is not None:
         return False, f'It is not applicable: {refusal}.'
     return True, f'It gets the event as {resolution.name}.'
+
+
+def _other_events(subscription: Any) -> str:
+    if subscription.events is not None:
+        return f'It is for other events: {", ".join(subscription.events)}.'
+    try:
+        _ = subscription.for_, subscription.when
+    except ImportError as error:
+        return str(error)
+    return f'It is for other events: {subscription.for_name}, {subscription.when_name}.'

@@ -63,7 +63,7 @@ class SubscriptionBehaviour:
 
         :raises ImportError: when nothing has the stored dotted name any more.
         """
-        return None if self.wanted.for_ is None else resolve(self.wanted.for_)
+        return self._resolved(self.wanted.for_)
 
     @property
     def when(self) -> Any:
@@ -71,7 +71,18 @@ class SubscriptionBehaviour:
 
         :raises ImportError: when nothing has the stored dotted name any more.
         """
-        return None if self.wanted.when is None else resolve(self.wanted.when)
+        return self._resolved(self.wanted.when)
+
+    def _resolved(self, name: str | None) -> Any:
+        if name is None:
+            return None
+        try:
+            return resolve(name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ImportError(
+                f'The subscription {self.id} is for {name}, which can not be imported any more '
+                f'({error}). Bring the name back, or make the subscription anew.'
+            ) from None
 
     @property
     def attempts(self) -> Attempts:
