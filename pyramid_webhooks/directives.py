@@ -15,6 +15,7 @@ from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
 from pyramid_webhooks.declaration import Declaration
 from pyramid_webhooks.emit.dialects import Dialect
+from pyramid_webhooks.emit.payloads import ForEach
 from pyramid_webhooks.events import EventType, dotted_name, specification
 from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
@@ -236,7 +237,8 @@ def add_webhook_payload(
     """Say what is sent for objects of a type.
 
     :param factory: callable (object), or (object, event) with ``when``, that returns what is to
-        be rendered as JSON; None passes on to the next factory that fits.
+        be rendered as JSON; None passes on to the next factory that fits. One that has a
+        parameter ``subscription`` is called for each subscription, with that as a keyword.
     :param for_: class or interface of the objects.
     :param when: interface of the events.
     :param dialect: for this dialect only.
@@ -256,7 +258,10 @@ def add_webhook_payload(
             check_dialect(config.registry, dialect)
         except InvalidArgument as error:
             declared.refuse(error.name, error.reason)
-        config.registry.registerAdapter(factory, required, IWebhookPayload, dialect or '')
+        adapter = factory
+        if _asks_for_subscription(factory):
+            adapter = _for_each(factory)
+        config.registry.registerAdapter(adapter, required, IWebhookPayload, dialect or '')
 
     introspectable = config.introspectable(
         'webhook payloads', (required, dialect), repr(required), 'webhook payload'
@@ -266,6 +271,17 @@ def add_webhook_payload(
     config.action(
         discriminator, register, introspectables=(introspectable,), order=SUBSCRIPTIONS_ORDER
     )
+
+
+def _asks_for_subscription(factory: Callable[..., Any]) -> bool:
+    try:
+        return 'subscription' in inspect.signature(factory).parameters
+    except (ValueError, TypeError):
+        return False
+
+
+def _for_each(factory: Callable[..., Any]) -> Callable[..., ForEach]:
+    return lambda *objects: ForEach(factory, objects)
 
 
 def add_webhook_owner_removal(

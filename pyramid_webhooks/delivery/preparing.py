@@ -113,10 +113,10 @@ class Recipients:
         dialect = subscription.dialect
         if dialect is None:
             dialect = self._settings.dialect
-        data = message.data(dialect)
+        data = message.data(dialect, subscription.id)
         problem = None
         if data is None:
-            problem = message.error(dialect) or (
+            problem = message.error(dialect, subscription.id) or (
                 f'The event was stored before the subscription had the dialect {dialect!r}.'
             )
         return Prepared(

@@ -220,14 +220,14 @@ class Dispatcher:
         connection: Any,
         recipients: list[tuple[Any, str]],
     ) -> Occurrence:
-        dialects = dict.fromkeys(dialect for _, dialect in recipients)
         rendered = None
         if payload is not _AT_COMMIT:
             request = request_for(self._registry)
+            dialects = dict.fromkeys(dialect for _, dialect in recipients)
             rendered = render_explicit(self._registry, payload, dialects, request)
         elif not self._settings.coalesce or IObjectRemovedEvent.providedBy(event):
             request = request_for(self._registry)
-            rendered = render(self._registry, obj, event, dialects, request)
+            rendered = render(self._registry, obj, event, recipients, request)
         return Occurrence(
             resolution.name,
             obj,

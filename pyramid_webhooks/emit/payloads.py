@@ -3,61 +3,102 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from transaction.interfaces import TransientError
 
-from pyramid_webhooks.interfaces import IWebhookDialect, IWebhookPayload
+from pyramid_webhooks.interfaces import IGlobalManager, IWebhookDialect, IWebhookPayload
+from pyramid_webhooks.resources.globals import GlobalRecord
+from pyramid_webhooks.resources.message import Key
 
 logger = logging.getLogger(__name__)
 
 
-def payload_for(registry: Any, obj: Any, event: Any, dialect: str) -> Any:
+class ForEach:
+    """What a factory that asks for the subscription is going to make for each of them."""
+
+    def __init__(self, factory: Callable[..., Any], objects: tuple[Any, ...]):
+        self._factory = factory
+        self._objects = objects
+
+    def make(self, subscription: Any) -> Any:
+        """What represents the object to ``subscription``; None passes on."""
+        return self._factory(*self._objects, subscription=subscription)
+
+
+def payload_for(
+    registry: Any, obj: Any, event: Any, dialect: str, subscription: Any = None
+) -> Any:
     """Find what represents ``obj``.
 
     In this order: a payload factory for (object, event) and this dialect; for (object, event);
     the object itself when it is a payload; a factory for the object and this dialect; for the
     object; else the object, for JSON to render. A factory that returns None passes on.
+
+    :param subscription: that it is for; without one, where the first factory that fits asks for
+        it, the answer is a :class:`ForEach`.
     """
-    adapters = registry
-    if dialect:
-        found = adapters.queryMultiAdapter((obj, event), IWebhookPayload, name=dialect)
+    for found in _candidates(registry, obj, event, dialect):
+        if isinstance(found, ForEach):
+            if subscription is None:
+                return found
+            found = found.make(subscription)
         if found is not None:
             return found
-    found = adapters.queryMultiAdapter((obj, event), IWebhookPayload)
-    if found is not None:
-        return found
+    return obj
+
+
+def _candidates(registry: Any, obj: Any, event: Any, dialect: str) -> Iterator[Any]:
+    if dialect:
+        yield registry.queryMultiAdapter((obj, event), IWebhookPayload, name=dialect)
+    yield registry.queryMultiAdapter((obj, event), IWebhookPayload)
     if IWebhookPayload.providedBy(obj):
-        return obj
+        yield obj
     if dialect:
-        found = adapters.queryAdapter(obj, IWebhookPayload, name=dialect)
-        if found is not None:
-            return found
-    found = adapters.queryAdapter(obj, IWebhookPayload)
-    return obj if found is None else found
+        yield registry.queryAdapter(obj, IWebhookPayload, name=dialect)
+    yield registry.queryAdapter(obj, IWebhookPayload)
 
 
 def render(
-    registry: Any, obj: Any, event: Any, dialects: Iterable[str], request: Any
-) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Make the bytes of the data for each dialect.
+    registry: Any, obj: Any, event: Any, recipients: Sequence[tuple[Any, str]], request: Any
+) -> tuple[dict[Key, bytes], dict[Key, str]]:
+    """Make the bytes of the data for each dialect, or each subscription where that is asked for.
 
-    :returns: the bytes by dialect; and for those where that failed, why, as sentences. Only
-        errors that say that the transaction is to be tried again are raised.
+    :param recipients: (persistent recipient, dialect).
+    :returns: the bytes by dialect, or by dialect and id of the subscription; and for those where
+        that failed, why, as sentences. Only errors that say that the transaction is to be tried
+        again are raised.
     """
-    data: dict[str, bytes] = {}
-    errors: dict[str, str] = {}
-    for name in dialects:
+    data: dict[Key, bytes] = {}
+    errors: dict[Key, str] = {}
+
+    def make(key: Key, dialect: str, subscription: Any = None) -> bool:
         try:
-            payload = payload_for(registry, obj, event, name)
-            data[name] = serialize(registry, payload, name, request)
+            payload = payload_for(registry, obj, event, dialect, subscription)
+            if isinstance(payload, ForEach):
+                return False
+            data[key] = serialize(registry, payload, dialect, request)
         except TransientError:
             raise
         except Exception as error:
-            errors[name] = describe(error)
-            logger.warning('%s (for %r)', errors[name], type(obj), exc_info=True)
+            errors[key] = describe(error)
+            logger.warning('%s (for %r)', errors[key], type(obj), exc_info=True)
+        return True
+
+    for dialect in dict.fromkeys(dialect for _, dialect in recipients):
+        if not make(dialect, dialect):
+            for recipient, wanted in recipients:
+                if wanted == dialect:
+                    subscription = _subscription(registry, recipient)
+                    make((dialect, recipient.id), dialect, subscription)
     return data, errors
+
+
+def _subscription(registry: Any, recipient: Any) -> Any:
+    if isinstance(recipient, GlobalRecord):
+        return registry.getUtility(IGlobalManager)[recipient.id]
+    return recipient
 
 
 def render_explicit(

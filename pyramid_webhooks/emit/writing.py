@@ -46,9 +46,8 @@ def _write_occurrences(
     request = request_for(registry)
     pid, hostname = current_pid_and_host()
     for occurrence in occurrences:
-        dialects = dict.fromkeys(dialect for _, dialect in occurrence.recipients)
         data, errors = occurrence.rendered or render(
-            registry, occurrence.obj, occurrence.event, dialects, request
+            registry, occurrence.obj, occurrence.event, occurrence.recipients, request
         )
         origin = Origin(
             pid, hostname, occurrence.timestamp, _text(txn.description), _text(txn.user) or None

@@ -110,7 +110,7 @@ class Attempt:
             return None
         body = record.body
         if body is None:
-            body = record.message.data(record.dialect) or b''
+            body = record.message.data(record.dialect, self.subscription.id) or b''
         return AttemptRequest(record.url, record.method, ResponseHeaders(record.headers), body)
 
     @property

@@ -28,6 +28,10 @@ def utc(seconds: float) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
+#: What data are for: a dialect, or a dialect and the id of a subscription.
+Key = str | tuple[str, str]
+
+
 class Origin(NamedTuple):
     """Where a message was made. ``created`` is a POSIX time."""
 
@@ -63,27 +67,31 @@ class Message(Persistent):
         event: str,
         timestamp: float,
         origin: Origin,
-        data: dict[str, bytes],
-        errors: dict[str, str] | None = None,
+        data: dict[Key, bytes],
+        errors: dict[Key, str] | None = None,
     ):
         self.id = new_message_id()
         self.event = event
         self.timestamp = timestamp
         self.origin = origin
         self._errors = errors or None
-        self._data: dict[str, Any] = {
+        self._data: dict[Key, Any] = {
             dialect: each if len(each) <= INLINE_LIMIT else LargeData(each)
             for dialect, each in data.items()
         }
 
-    def data(self, dialect: str) -> bytes | None:
-        """The bytes of the data for ``dialect``; None when they could not be made."""
-        found = self._data.get(dialect)
+    def data(self, dialect: str, subscription: str | None = None) -> bytes | None:
+        """The bytes of the data; None when they could not be made.
+
+        :param subscription: the id of one, for which they may have been made apart.
+        """
+        found = self._data.get((dialect, subscription), self._data.get(dialect))
         return found.data if isinstance(found, LargeData) else found
 
-    def error(self, dialect: str) -> str | None:
-        """Why there are no data for ``dialect``, as a sentence."""
-        return (self._errors or {}).get(dialect)
+    def error(self, dialect: str, subscription: str | None = None) -> str | None:
+        """Why there are no data, as a sentence."""
+        errors = self._errors or {}
+        return errors.get((dialect, subscription), errors.get(dialect))
 
     def __getstate__(self) -> Any:
         pid, hostname, created, note, userid = self.origin

@@ -128,7 +128,13 @@ def test_a_payload_of_nothing_is_something():
 
 def test_an_error_in_one_dialect_leaves_the_others_alone(plain, caplog):
     ann = Employee('ann')
-    data, errors = render(plain, ann, added(ann), ['', 'textual', 'french'], request(plain))
+    data, errors = render(
+        plain,
+        ann,
+        added(ann),
+        [(None, each) for each in ('', 'textual', 'french')],
+        request(plain),
+    )
     assert data == {'': b'{"name":"ann","age":30}'}
     assert set(errors) == {'textual', 'french'}
     assert "TypeError: the dialect 'textual' returned str, not bytes." in errors['textual']
@@ -139,7 +145,9 @@ def test_an_error_in_one_dialect_leaves_the_others_alone(plain, caplog):
 @pytest.mark.parametrize('error', [Speechless(), KeyError('salary'), RecursionError('deep')])
 def test_whatever_a_payload_raises_is_described_and_goes_no_further(plain, error):
     for made in (
-        lambda: render(plain, Raising(error), ObjectModifiedEvent(None), [''], request(plain)),
+        lambda: render(
+            plain, Raising(error), ObjectModifiedEvent(None), [(None, '')], request(plain)
+        ),
         lambda: render_explicit(plain, Raising(error), [''], request(plain)),
     ):
         data, errors = made()
@@ -150,7 +158,7 @@ def test_whatever_a_payload_raises_is_described_and_goes_no_further(plain, error
 def test_an_error_that_asks_for_another_try_of_the_transaction_gets_it(plain):
     error = TransientError('again')
     with pytest.raises(TransientError):
-        render(plain, Raising(error), ObjectModifiedEvent(None), [''], request(plain))
+        render(plain, Raising(error), ObjectModifiedEvent(None), [(None, '')], request(plain))
     with pytest.raises(TransientError):
         render_explicit(plain, Raising(error), [''], request(plain))
 
