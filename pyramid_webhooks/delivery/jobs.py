@@ -43,7 +43,7 @@ class Prepared:
 
     outgoing: Outgoing
     dialect: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = dataclasses.field(repr=False)
     secrets: tuple[str, ...] = dataclasses.field(repr=False)
     problem: str | None = None
 

@@ -13,7 +13,7 @@ from transaction.interfaces import TransientError
 from pyramid_webhooks.events import specification
 from pyramid_webhooks.interfaces import IWebhookOwner
 from pyramid_webhooks.registries import connection_of
-from pyramid_webhooks.resources.subscribing import unsubscribe_everywhere
+from pyramid_webhooks.resources.subscribing import owned_by
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +40,25 @@ class OwnerRemoval:
             return
         try:
             owner = self._find_id(user)
-            removed = unsubscribe_everywhere(owner, self._connection(user, event))
+            subscriptions = owned_by(owner, self._connection(user, event))
         except TransientError:
             raise
         except Exception:
             logger.exception('The subscriptions of %r could not be removed.', type(user))
+            return
+        for subscription in subscriptions:
+            self._remove(subscription)
+
+    @staticmethod
+    def _remove(subscription: Any) -> None:
+        try:
+            del subscription.__parent__[subscription.id]
+        except TransientError:
+            raise
+        except Exception:
+            logger.exception('Removing %r, whose owner has gone, met an error.', subscription)
         else:
-            if removed:
-                logger.info('Removed %d subscriptions of %r, who has gone.', removed, owner)
+            logger.info('Removed %r, whose owner has gone.', subscription)
 
     def _find_id(self, user: Any) -> str:
         if self._owner_id is not None:

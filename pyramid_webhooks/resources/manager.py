@@ -198,14 +198,19 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
         :returns: False when it was inactive already.
         :raises ValueError: when it is not a subscription of this manager.
         """
+        if not self._turn_off(subscription, message or INACTIVE):
+            return False
+        _registry(self).notify(SubscriptionDeactivated(subscription, subscription.status_message))
+        return True
+
+    def _turn_off(self, subscription: Subscription, message: str) -> bool:
         if not self._own(subscription).active:
             return False
         subscription._active = False
-        subscription.status_message = message or INACTIVE
+        subscription.status_message = message
         subscription.touch()
         self.index.discard(subscription.wanted.keys(), subscription.id)
         self._tell(subscription, 'deactivated')
-        _registry(self).notify(SubscriptionDeactivated(subscription, subscription.status_message))
         return True
 
     def change(self, subscription: Subscription, **values: Any) -> None:
@@ -242,9 +247,12 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
             subscription.touch()
 
     def __delitem__(self, id: str) -> None:
-        """Deactivate and remove a subscription; what it is still owed is dropped."""
+        """Deactivate and remove a subscription; what it is still owed is dropped.
+
+        The events are fired when all is done, so that a handler that fails leaves nothing halved.
+        """
         subscription = self._subscriptions[id]
-        self.deactivate(subscription, REMOVED)
+        deactivated = self._turn_off(subscription, REMOVED)
         subscription.removed = True
         del self._subscriptions[id]
         self._ids_by_owner.remove((subscription.owner or '', id))
@@ -253,7 +261,10 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
         if directory is not None:
             directory.discard(subscription)
         self._tell(subscription, 'removed')
-        _registry(self).notify(SubscriptionRemoved(subscription))
+        registry = _registry(self)
+        if deactivated:
+            registry.notify(SubscriptionDeactivated(subscription, REMOVED))
+        registry.notify(SubscriptionRemoved(subscription))
 
     def matching(self, keys: frozenset[str]) -> Iterator[Subscription]:
         """Yield the active subscriptions that have any of the index keys."""

@@ -95,19 +95,18 @@ def unsubscribe_owner(owner: str, root: Any = None) -> int:
     connection = connection_of(root)
     if connection is None:
         connection = _current_connection()
-    return unsubscribe_everywhere(owner, connection, root)
-
-
-def unsubscribe_everywhere(owner: str, connection: Any, root: Any = None) -> int:
-    """The same in the databases that ``connection`` reaches."""
     removed = 0
-    for directory in directories(connection):
-        for subscription in list(directory.owned_by(owner)):
-            manager = subscription.__parent__
-            if root is None or any(each is root for each in lineage(manager)):
-                del manager[subscription.id]
-                removed += 1
+    for subscription in owned_by(owner, connection):
+        manager = subscription.__parent__
+        if root is None or any(each is root for each in lineage(manager)):
+            del manager[subscription.id]
+            removed += 1
     return removed
+
+
+def owned_by(owner: str, connection: Any) -> list[Any]:
+    """The subscriptions of ``owner`` in the databases that ``connection`` reaches."""
+    return [each for found in directories(connection) for each in found.owned_by(owner)]
 
 
 def _current_connection() -> Any:

@@ -4,7 +4,11 @@ import pytest
 from pyramid.exceptions import ConfigurationError
 
 from pyramid_webhooks import manager_of
-from pyramid_webhooks.interfaces import IWebhookOwner
+from pyramid_webhooks.interfaces import (
+    ISubscriptionDeactivated,
+    ISubscriptionRemoved,
+    IWebhookOwner,
+)
 from tests.company import Employee, IEmployee, IPromoted, Promoted, remove
 
 
@@ -89,6 +93,21 @@ def test_who_has_no_known_userid_may_go_all_the_same(make_company, receiver, cap
     fire_ann(company)
     assert owners(company) == [['ann', 'ben', None]] * 3
     assert 'Nobody knows the userid' in caplog.text
+
+
+@pytest.mark.parametrize('interface', [ISubscriptionDeactivated, ISubscriptionRemoved])
+def test_a_handler_that_fails_keeps_none_of_them(make_company, receiver, interface):
+    def fail(event):
+        raise RuntimeError('no handler')
+
+    def setup(config):
+        by_adapter(config)
+        config.add_subscriber(fail, interface)
+
+    company = make_company(setup=setup)
+    populate(company, receiver)
+    fire_ann(company)
+    assert owners(company) == [['ben', None]] * 3
 
 
 @pytest.mark.parametrize(
