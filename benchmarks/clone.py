@@ -54,9 +54,9 @@ def seconds_to_serve(limit: float) -> tuple[float, bool]:
     return seconds, served
 
 
-def run_tests(path: str) -> tuple[bool, str]:
-    """Run the tests of one file here; whether they pass, and pytest's last line."""
-    command = [sys.executable, '-m', 'pytest', '-q', '--no-header', path]
+def run_tests(*paths: str) -> tuple[bool, str]:
+    """Run the tests of these files here; whether they pass, and pytest's last line."""
+    command = [sys.executable, '-m', 'pytest', '-q', '--no-header', *paths]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     lines = done.stdout.strip().splitlines() or [done.stderr.strip()]
     if done.returncode:
