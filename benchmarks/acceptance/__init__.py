@@ -1,1 +1,1 @@
-"""Every promise at its full size, checked; a module for each part, with its ``BARS`` in order."""
+"""Every promise at its full size, checked; a module for each part, with its ``BARS`` by number."""

@@ -13,14 +13,14 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 
-from benchmarks.acceptance import foundation
+from benchmarks.acceptance import foundation, trust
 from benchmarks.acceptance.finding import Finding
 
-PARTS = {2: foundation}
+PARTS = {2: foundation, 4: trust}
 BARS: dict[str, Callable[[], Iterator[Finding]]] = {
     f'{part}.{number}': bar
     for part, module in PARTS.items()
-    for number, bar in enumerate(module.BARS, 1)
+    for number, bar in sorted(module.BARS.items())
 }
 
 

@@ -87,4 +87,6 @@ def crowd() -> Iterator[Finding]:
     return judged(scale.measure)
 
 
-BARS = (fresh_clone, company_story, transactions, conflicts, kills, cost, crowd)
+BARS = dict(
+    enumerate((fresh_clone, company_story, transactions, conflicts, kills, cost, crowd), 1)
+)
