@@ -141,3 +141,15 @@ def test_a_finder_of_the_application_decides_who_is_found(extended, receiver):
     extended.post('/culture/write', {'name': 'opera', 'title': 'The opera'})
     wait_for_deliveries(extended.app.registry)
     assert [request.path for request in receiver.requests] == ['/at/culture']
+
+
+def test_an_adapter_of_the_application_says_who_may_do_what(names):
+    config = Configurator(registry=names['app'].registry)
+    config.include('grants')
+    config.commit()
+    sam, eve = names['sam'], names['eve']
+    wish = {'to': names['receiver'].url, 'events': ['article.*']}
+    url = sam.post_json('/science/__webhooks__', wish).json['url']
+    assert sam.get(url).json['owner'] == 'sam'
+    sam.delete(url, status=403)
+    eve.delete(url, status=204)

@@ -6,7 +6,16 @@ import pytest
 
 from tests.docs.sessions import run_page
 
-GUIDES = ('subscriptions.rst', 'events.rst', 'who.rst', 'delivery.rst')
+GUIDES = (
+    'subscriptions.rst',
+    'finding.rst',
+    'delivery-security.rst',
+    'subscription-security.rst',
+    'payloads.rst',
+    'events.rst',
+    'removing.rst',
+    'delivery.rst',
+)
 
 
 @pytest.mark.parametrize('name', GUIDES)
