@@ -6,16 +6,19 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-#: Most headers, longest line of a head, and longest head altogether, the last two in bytes.
+#: Most header lines, and the longest of them in bytes.
 MAX_HEADERS = 100
 MAX_LINE = 8192
-MAX_HEAD = 65536
+#: Most bytes of headers that an :class:`Answer` has; what goes beyond is read and left out.
+MAX_KEPT = 16384
 
 _MAX_INTERIM = 16
 _MAX_CHUNK_LINE = 1024
 _STATUS_LINE = re.compile(rb'HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?', re.DOTALL)
 _LENGTH = re.compile(r'[0-9]{1,18}')
 _CHUNK_SIZE = re.compile(rb'([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?', re.DOTALL)
+#: A recipient replaces what may not be in a value by spaces (RFC 9110, section 5.5).
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), ' ')
 
 
 class NoAnswer(ConnectionError):
@@ -34,8 +37,8 @@ class MalformedAnswer(ValueError):
 class Answer:
     """An answer, its content as it came.
 
-    ``truncated`` says that there was more content than was wanted, ``reusable`` that the
-    connection may carry another request.
+    ``truncated`` says that there was more content than was wanted, or more in the headers than
+    is kept, ``reusable`` that the connection may carry another request.
     """
 
     status: int
@@ -81,7 +84,9 @@ class AnswerReader:
         keep = 'close' not in options if minor else 'keep-alive' in options
         content, truncated, framed = self._read_content(method, status, values, max_content)
         at_end = self._at == len(self._buffer)
-        return Answer(status, reason, headers, content, truncated, keep and framed and at_end)
+        kept = _kept(headers)
+        truncated = truncated or len(kept) < len(headers)
+        return Answer(status, reason, kept, content, truncated, keep and framed and at_end)
 
     # -- the head --------------------------------------------------------------------
 
@@ -98,15 +103,19 @@ class AnswerReader:
 
     def _read_headers(self) -> tuple[tuple[str, str], ...]:
         headers: list[tuple[str, str]] = []
-        left = MAX_HEAD
+        lines = 0
         while line := self._read_line(MAX_LINE):
-            left -= len(line)
-            if len(headers) == MAX_HEADERS or left < 0:
-                raise MalformedAnswer(
-                    f'it has more than {MAX_HEADERS} headers or {MAX_HEAD} bytes of them'
-                )
-            name, colon, value = line.decode('latin-1').partition(':')
-            if line[:1] in b' \t' or not colon or not name.strip():
+            lines += 1
+            if lines > MAX_HEADERS:
+                raise MalformedAnswer(f'it has more than {MAX_HEADERS} headers')
+            text = line.decode('latin-1').translate(_CONTROLS)
+            if text[0] == ' ' and headers:
+                # A value that goes on (RFC 9112, section 5.2); old servers do that.
+                name, value = headers.pop()
+                headers.append((name, f'{value} {text.strip()}'))
+                continue
+            name, colon, value = text.partition(':')
+            if not colon or not name.strip():
                 raise MalformedAnswer(f'it has the header line {_shown(line)}')
             headers.append((name.strip(), value.strip()))
         return tuple(headers)
@@ -207,6 +216,18 @@ class AnswerReader:
         if data:
             self.began = True
         return data
+
+
+def _kept(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return the headers without those for which there is no room."""
+    kept: list[tuple[str, str]] = []
+    left = MAX_KEPT
+    for name, value in headers:
+        size = len(name) + len(value)
+        if size <= left:
+            kept.append((name, value))
+            left -= size
+    return tuple(kept)
 
 
 def _framing(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:

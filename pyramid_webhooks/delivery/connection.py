@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import socket
 import ssl
 import time
 import urllib.parse
-from typing import Any
+from collections.abc import Callable
 
 from pyramid_webhooks.delivery.answer import Answer, AnswerReader, MalformedAnswer
 from pyramid_webhooks.delivery.link import Link, TlsLink
@@ -100,7 +101,7 @@ class Connector:
         if self._proxy is None:
             sock = _connect_to_first(candidates, deadline)
         else:
-            sock = self._proxy.connect(candidates[0], resolver, deadline)
+            sock = self._proxy.connect(candidates, resolver, deadline)
         link: Link
         try:
             if target.scheme == 'https':
@@ -146,12 +147,25 @@ class _Proxy:
                 pair.encode()
             )
 
-    def connect(self, candidate: Candidate, resolver: Resolver, deadline: float) -> socket.socket:
-        """Return a socket that leads to the candidate, through the proxy."""
+    def connect(
+        self, candidates: list[Candidate], resolver: Resolver, deadline: float
+    ) -> socket.socket:
+        """Return a socket that leads to one of the candidates, through the proxy.
+
+        The proxy may not reach all of them, as when it has no IPv6.
+        """
+        try:
+            ways = resolver.candidates(self._host, self._port, deadline)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise ProxyRefused(f'it cannot be reached, {error.strerror or error}') from error
+        return _first_to_answer(candidates, deadline, functools.partial(self._open, ways))
+
+    def _open(self, ways: list[Candidate], candidate: Candidate, deadline: float) -> socket.socket:
         address, port = candidate[1][:2]
         place = f'[{address}]:{port}' if ':' in address else f'{address}:{port}'
         try:
-            ways = resolver.candidates(self._host, self._port, deadline)
             sock = _connect_to_first(ways, deadline)
         except TimeoutError:
             raise
@@ -183,24 +197,36 @@ def _look_up(target: Target, resolver: Resolver, deadline: float) -> list[Candid
 
 
 def _connect_to_first(candidates: list[Candidate], deadline: float) -> socket.socket:
-    """Connect to the first address that answers, giving each a share of the time."""
+    return _first_to_answer(candidates, deadline, _connect)
+
+
+def _first_to_answer(
+    candidates: list[Candidate],
+    deadline: float,
+    connect: Callable[[Candidate, float], socket.socket],
+) -> socket.socket:
+    """Connect to the first candidate that answers, giving each a share of the time."""
     failure: OSError | None = None
-    for position, (family, address) in enumerate(candidates):
-        left = deadline - time.monotonic()
-        if left <= 0:
+    for position, candidate in enumerate(candidates):
+        now = time.monotonic()
+        if now >= deadline:
             break
         try:
-            return _connect(family, address, left / (len(candidates) - position))
+            return connect(candidate, now + (deadline - now) / (len(candidates) - position))
         except OSError as error:
             failure = error
     raise failure or TimeoutError('the deadline has passed')
 
 
-def _connect(family: int, address: tuple[Any, ...], timeout: float) -> socket.socket:
+def _connect(candidate: Candidate, deadline: float) -> socket.socket:
+    family, address = candidate
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError('the deadline has passed')
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(timeout)
+        sock.settimeout(left)
         sock.connect(address)
     except BaseException:
         sock.close()

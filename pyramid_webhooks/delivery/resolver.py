@@ -10,6 +10,9 @@ from typing import Any
 
 #: Most look-ups under way at once, the abandoned ones included.
 MAX_LOOKUPS = 256
+#: Most addresses of one name that are tried. A name may have thousands: each would be a
+#: connection made on behalf of whoever owns the name.
+MAX_ADDRESSES = 16
 
 #: (family, socket address), as :meth:`socket.socket.connect` wants them.
 Candidate = tuple[int, tuple[Any, ...]]
@@ -30,7 +33,7 @@ class Resolver:
         self._running: dict[tuple[str, int], _Lookup] = {}
 
     def candidates(self, host: str, port: int, deadline: float) -> list[Candidate]:
-        """Return the addresses of a name, in the order to try them.
+        """Return the addresses of a name, at most 16, in the order to try them.
 
         :param deadline: a time of :func:`time.monotonic`
         :raises socket.gaierror: when there are none
@@ -60,11 +63,12 @@ class Resolver:
         host, port = key
         try:
             found = self._lookup(host, port, type=socket.SOCK_STREAM)
-            for family, _, _, _, address in found:
-                candidate = (family, (address[0], port, *address[2:]))
-                if family in (socket.AF_INET, socket.AF_INET6):
-                    if candidate not in lookup.candidates:
-                        lookup.candidates.append(candidate)
+            candidates = {
+                (family, (address[0], port, *address[2:])): None
+                for family, _, _, _, address in found
+                if family in (socket.AF_INET, socket.AF_INET6)
+            }
+            lookup.candidates = list(candidates)[:MAX_ADDRESSES]
             if not lookup.candidates:
                 raise socket.gaierror(socket.EAI_NONAME, 'the name has no addresses')
         except OSError as error:

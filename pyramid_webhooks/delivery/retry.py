@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import email.utils
 import math
 import random
@@ -84,7 +85,11 @@ def parse_retry_after(value: str, now: float) -> float | None:
         seconds = float(value) if len(value) < 20 else MAX_RETRY_AFTER
     else:
         try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
+            asked = email.utils.parsedate_to_datetime(value)
+            if asked.tzinfo is None:
+                # Dates of HTTP are in GMT, also where they don't say so.
+                asked = asked.replace(tzinfo=datetime.UTC)
+            seconds = asked.timestamp() - now
         except (ValueError, TypeError, OverflowError, IndexError):
             return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)

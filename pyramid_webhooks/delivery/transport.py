@@ -24,6 +24,7 @@ from pyramid_webhooks.delivery.pool import ConnectionPool
 from pyramid_webhooks.delivery.request_head import UnsendableRequest, request_head
 from pyramid_webhooks.delivery.resolver import Resolver
 from pyramid_webhooks.delivery.target import Target, parse_target
+from pyramid_webhooks.delivery.unpacking import unpack_content
 from pyramid_webhooks.interfaces import DestinationRefused, IDestinationPolicy, ITransportFactory
 from pyramid_webhooks.settings import Settings
 
@@ -32,16 +33,16 @@ class WebhookAdapter(requests.adapters.BaseAdapter):
     """Sends one request at a time per caller, over kept-alive connections.
 
     Nothing is followed, stored or taken from the environment: no redirects, cookies, netrc or
-    proxy variables. What comes back is a :class:`requests.Response` with its content read and
-    never decompressed; ``response.truncated`` says that there was more, and
-    ``response.header_items`` has the headers as pairs, in order.
+    proxy variables. What comes back is a :class:`requests.Response` with its content read, and
+    unpacked where a server compresses without being asked; ``response.truncated`` says that
+    there was more, and ``response.header_items`` has the headers as pairs, in order.
 
     The adapter may be shared by threads and survives a fork. Call :meth:`close` when done.
 
     :param policy: judges every URL, and every address before it is connected to
     :param connect_timeout: seconds for name look-up, connection and TLS handshake together
     :param timeout: seconds for the whole exchange, whatever the peer drips
-    :param max_response: most bytes of content that are read
+    :param max_response: most bytes of content that are read, and that they are unpacked to
     :param ca_bundle: PEM file of the authorities to trust instead of the default ones
     :param proxy: URL of an HTTP proxy. Names are looked up and judged here all the same, and
         the proxy is told the address.
@@ -179,10 +180,12 @@ class WebhookAdapter(requests.adapters.BaseAdapter):
         response.url = request.url
         response.request = request
         response.connection = self
-        response._content = answer.content
+        response._content, cut = unpack_content(
+            answer.content, response.headers.get('Content-Encoding', ''), self._max_response
+        )
         response._content_consumed = True
         response.elapsed = datetime.timedelta(seconds=time.monotonic() - started)
-        response.truncated = answer.truncated
+        response.truncated = answer.truncated or cut
         response.header_items = answer.headers
         return response
 

@@ -37,6 +37,7 @@ _LIMITS = {
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _RESERVED_HEADERS = frozenset(
     'host content-length transfer-encoding connection keep-alive upgrade te trailer expect '
+    'accept-encoding proxy-authorization proxy-connection '
     'webhook-id webhook-timestamp webhook-signature'.split()
 )
 _HEADERS_LIMIT = 50

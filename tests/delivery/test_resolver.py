@@ -49,6 +49,16 @@ def test_the_port_asked_for_is_kept_whatever_the_look_up_says():
     ]
 
 
+def test_of_thousands_of_addresses_only_some_are_taken():
+    def look_up(host, port, type):
+        return [
+            (socket.AF_INET, type, 6, '', (f'192.0.{n // 256}.{n % 256}', 1)) for n in range(9999)
+        ]
+
+    found = Resolver(look_up).candidates('example.com', 443, soon())
+    assert [address[0] for _, address in found] == [f'192.0.0.{n}' for n in range(16)]
+
+
 @pytest.mark.parametrize(
     'error', [socket.gaierror(socket.EAI_NONAME, 'unknown'), UnicodeError('label'), ValueError()]
 )

@@ -209,12 +209,15 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(
     assert 'Authorization' not in receiver.requests[0].headers
 
 
-def test_content_is_never_decompressed(adapters, receiver):
-    packed = gzip.compress(b'0' * 10_000_000)
-    receiver.answer(headers={'Content-Encoding': 'gzip'}, body=packed)
-    response = adapters(max_response=len(packed)).send(prepared(receiver.url))
-    assert response.content == packed
-    assert response.truncated is False
+def test_content_that_is_compressed_unasked_is_unpacked_to_the_limit(adapters, receiver):
+    adapter = adapters(max_response=1000)
+    receiver.answer(headers={'Content-Encoding': 'gzip'}, body=gzip.compress(b'0' * 1000))
+    response = adapter.send(prepared(receiver.url))
+    assert (response.content, response.truncated) == (b'0' * 1000, False)
+    receiver.answer(headers={'Content-Encoding': 'gzip'}, body=gzip.compress(b'0' * 100_000))
+    response = adapter.send(prepared(receiver.url))
+    assert (response.content, response.truncated) == (b'0' * 1000, True)
+    assert receiver.connections == 1
 
 
 def test_content_beyond_the_limit_is_cut_and_flagged_and_the_connection_dropped(

@@ -90,6 +90,26 @@ def test_a_forbidden_address_is_refused_before_the_proxy_hears_of_it(proxy, thro
     assert proxy.connections == 0
 
 
+def test_the_next_address_is_tried_when_the_proxy_gives_no_way_to_one(through):
+    class WithoutIPv6(Proxy):
+        def _forward(self, connection, server):
+            if self.connections == 1:
+                self.heads.append(self.read_request(connection))
+                connection.sendall(b'HTTP/1.1 502 No route\r\nContent-Length: 0\r\n\r\n')
+            else:
+                super()._forward(connection, server)
+
+    look_up, _ = resolver('::1', '127.0.0.1')
+    with WithoutIPv6() as proxy, Receiver() as receiver:
+        adapter = through(proxy.url, resolver=look_up)
+        adapter.send(prepared(f'http://two.example:{receiver.port}/'))
+        assert [head.split()[1] for head in proxy.heads] == [
+            b'[::1]:%d' % receiver.port,
+            b'127.0.0.1:%d' % receiver.port,
+        ]
+        adapter.close()
+
+
 @pytest.mark.parametrize(
     ('answer', 'reason'),
     [
