@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.preparing import ACTIVE, DETACHED, GONE, Recipients
+from pyramid_webhooks.delivery.probing import Probing
 from pyramid_webhooks.interfaces import IRetryPolicy
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import Item, Recipient
@@ -37,6 +38,7 @@ class Recorder:
     def __init__(self, settings: Settings, policy: IRetryPolicy):
         self._settings = settings
         self._policy = policy
+        self._probing = Probing(settings.retry_schedule)
 
     def record(
         self, jobs: Iterable[Job], outboxes: dict[str, Outbox], recipients: Recipients
@@ -78,6 +80,7 @@ class Recorder:
         for job in jobs:
             message = outboxes[job.home]._p_jar.get(job.message)
             record = self._attempt(job, message)
+            self._probing.note(obj.log.health, job.outcome, job.resolved_at)
             exhausted = False
             if not record.succeeded:
                 exhausted = not self._reschedule(job, message, outboxes[job.home], state)

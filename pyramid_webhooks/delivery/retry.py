@@ -65,11 +65,22 @@ class RetrySchedule:
             return None
         spread = self.jitter * (2 * self._random() - 1)
         delay = self.delays[attempts_made - 1] * (1 + spread)
-        if status in RETRY_AFTER_STATUSES:
-            for name, value in headers:
-                if name.lower() == 'retry-after':
-                    delay = max(delay, parse_retry_after(value, self._now()) or 0.0)
-        return delay
+        return max(delay, wait_asked_for(status, headers, self._now()))
+
+
+def wait_asked_for(status: int | None, headers: Iterable[tuple[str, str]], now: float) -> float:
+    """Return the seconds that a receiver asks to be left alone, from 0 to a day.
+
+    :param status: of the answer, or None
+    :param headers: of the answer, as pairs
+    :param now: Unix seconds
+    """
+    longest = 0.0
+    if status in RETRY_AFTER_STATUSES:
+        for name, value in headers:
+            if name.lower() == 'retry-after':
+                longest = max(longest, parse_retry_after(value, now) or 0.0)
+    return longest
 
 
 def parse_retry_after(value: str, now: float) -> float | None:

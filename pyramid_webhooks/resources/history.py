@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from persistent import Persistent
 
+from pyramid_webhooks.resources.health import Health
 from pyramid_webhooks.resources.message import Message
 from pyramid_webhooks.resources.packing import pack, unpack
 
@@ -88,6 +89,7 @@ class AttemptLog(Persistent):
     :ivar failures_in_row: attempts that failed since the last one that succeeded.
     :ivar failing_since: POSIX time of the first of those, or None.
     :ivar preconditions_failed: events for which nobody knew the owner, since the last activation.
+    :ivar health: of the receiver. What changes it is stored with the attempts that are appended.
     """
 
     def __init__(self) -> None:
@@ -103,6 +105,7 @@ class AttemptLog(Persistent):
         self.failures_in_row = 0
         self.failing_since: float | None = None
         self.preconditions_failed = 0
+        self.health = Health()
 
     def __getstate__(self) -> tuple[Any, ...]:
         return (
@@ -118,6 +121,7 @@ class AttemptLog(Persistent):
             self.failures_in_row,
             self.failing_since,
             self.preconditions_failed,
+            self.health.values(),
         )
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -134,8 +138,10 @@ class AttemptLog(Persistent):
             self.failures_in_row,
             self.failing_since,
             self.preconditions_failed,
+            *health,
         ) = state
         self._counts = tuple(counts)
+        self.health = Health(*health[0]) if health else Health()
 
     def append(self, records: Sequence[AttemptRecord], limit: int) -> None:
         """Add resolved attempts, oldest first, and drop the oldest ones beyond ``limit``."""
@@ -193,10 +199,11 @@ class AttemptLog(Persistent):
         return iter(()) if self._exhausted is None else iter(self._exhausted)
 
     def reset_health(self) -> None:
-        """Forget what would lead to a deactivation."""
+        """Forget what would lead to a deactivation, and begin gently."""
         self.failures_in_row = 0
         self.failing_since = None
         self.preconditions_failed = 0
+        self.health = Health()
 
     def __len__(self) -> int:
         return sum(self._counts) - self._skipped

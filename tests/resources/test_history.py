@@ -162,6 +162,24 @@ def test_failures_in_a_row_are_counted_since_the_last_success():
     assert (log.failures_in_row, log.failing_since) == (0, None)
 
 
+def test_the_health_is_stored_with_the_attempts(database):
+    log = AttemptLog()
+    with database.transaction() as connection:
+        connection.root()['log'] = log
+    for number in range(6):
+        with database.transaction() as connection:
+            again = connection.root()['log']
+            again.append([record(number, succeeded=False)], 50)
+            again.health.fail(float(number), lambda waits: 10.0)
+    database.cacheMinimize()
+    with database.transaction() as connection:
+        again = connection.root()['log']
+        assert again.health.values() == (6, 0, 1, 14.0)
+        again.reset_health()
+    with database.transaction() as connection:
+        assert connection.root()['log'].health.values() == (0, 0, 0, None)
+
+
 def test_deliveries_given_up_are_kept_up_to_the_limit_oldest_dropped_first(database):
     log = AttemptLog()
     for number in range(200):
