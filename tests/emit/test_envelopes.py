@@ -108,7 +108,7 @@ def test_a_mapping_makes_a_simple_dialect(make_company, receiver):
             {
                 'method': 'PUT',
                 'content_type': 'application/vnd.company+json',
-                'headers': {'X-From': 'the company'},
+                'headers': {'X-From': 'the company', 'User-Agent': 'company'},
                 'auth': requests.auth.HTTPBasicAuth('ann', 'pass word'),
             },
         )
@@ -119,6 +119,7 @@ def test_a_mapping_makes_a_simple_dialect(make_company, receiver):
     assert request.json() == {'name': 'ann', 'age': 30}
     assert request.headers['Content-Type'] == 'application/vnd.company+json'
     assert request.headers['X-From'] == 'the company'
+    assert request.headers['User-Agent'] == 'company'
     assert request.headers['Authorization'] == 'Basic YW5uOnBhc3Mgd29yZA=='
 
 

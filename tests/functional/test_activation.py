@@ -220,6 +220,24 @@ def test_a_removed_folder_gets_what_the_removing_transaction_owed_once(company, 
     assert len(receiver.requests) == 1
 
 
+def test_a_moved_folder_takes_along_its_subscriptions_and_what_they_are_owed(
+    make_company, receiver
+):
+    company = make_company(settings={'webhooks.delivery': 'worker'})
+    company.subscribe('/NWS/OUN', receiver.url)
+    company.add('/NWS/OUN', 'ann')
+
+    def move(root):
+        root['moved'] = root['NWS'].pop('OUN')
+
+    company.transact(move)
+    company.restart(settings={**company.settings, 'webhooks.delivery': 'process'})
+    company.add('/moved', 'ben')
+    company.settle()
+    assert [request.json()['name'] for request in receiver.requests] == ['ann', 'ben']
+    assert {each[0] for each in company.attempts('/moved')} == {'successful'}
+
+
 def test_synchronous_delivery_is_done_when_the_commit_returns(make_company, receiver):
     company = make_company(settings={'webhooks.delivery': 'sync'})
     company.subscribe('/', receiver.url)

@@ -10,6 +10,7 @@ from pyramid_webhooks.testing import Receiver
 from tests.company import (
     Employee,
     Folder,
+    IEmployee,
     Security,
     WithoutVerdicts,
     add,
@@ -144,6 +145,19 @@ def test_principals_may_come_from_a_resolver_of_the_application(make_company, re
     company.add('/NWS/OUN', 'ann')
     company.settle()
     assert paths(receiver) == ['/boss']
+
+
+def test_the_object_is_judged_whatever_represents_it(company, receiver):
+    def represent(employee):
+        office = employee.__parent__.__parent__['NCA']
+        return {'office': office.__name__}
+
+    company.restart(setup=lambda config: config.add_webhook_payload(represent, IEmployee))
+    company.subscribe('/', receiver.url_for('manager'), owner='manager')
+    company.subscribe('/', receiver.url_for('other'), owner='other_manager')
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+    assert paths(receiver) == ['/manager']
 
 
 def test_a_removed_employee_is_judged_where_it_stood(company, receiver):

@@ -2,8 +2,9 @@
 
 import pytest
 from pyramid.exceptions import ConfigurationConflictError, ConfigurationError
+from zope.lifecycleevent import ObjectModifiedEvent
 
-from pyramid_webhooks import find_managers
+from pyramid_webhooks import find_managers, subscribe
 from pyramid_webhooks.interfaces import (
     IAttempt,
     IAttemptSucceeded,
@@ -198,6 +199,74 @@ def test_a_bad_value_is_a_configuration_error_that_names_it(
 def test_a_bad_target_is_a_configuration_error(make_company, to):
     with pytest.raises(ConfigurationError, match='audit.*to'):
         make_company(settings=ini('audit', to, events='*'))
+
+
+def test_a_target_must_be_https_unless_the_settings_say_otherwise(make_company):
+    settings = {'webhooks.allow_http': 'false', 'webhooks.allowed_networks': ''}
+    with pytest.raises(ConfigurationError, match='audit.*to.*https'):
+        make_company(settings={**settings, **ini('audit', 'http://example.com/', events='*')})
+    make_company(settings={**settings, **ini('audit', 'https://example.com/', events='*')})
+
+
+def test_a_target_is_all_it_needs_and_then_it_is_for_all_object_events(make_company, receiver):
+    company = make_company(settings=ini('audit', receiver.url))
+    company.add('/NWS/OUN', 'ann')
+
+    def do(context, request):
+        request.registry.notify(ObjectModifiedEvent(context['ann']))
+
+    company.request(do, '/NWS/OUN')
+    company.settle()
+    assert attempts(company, 'audit') == [('successful', 1)] * 2
+
+
+def test_a_host_that_does_not_exist_is_a_failed_attempt_and_the_transaction_commits(
+    make_company,
+):
+    company = make_company(
+        settings={
+            **ini('audit', 'http://no-such-host.invalid/', events='*'),
+            'webhooks.retry_schedule': '',
+        }
+    )
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+    assert company.transact(lambda root: 'ann' in root['NWS']['OUN'])
+
+    def look(root):
+        (manager,) = find_managers(root)
+        (attempt,) = manager['audit'].located(manager, root._p_jar).attempts.values()
+        return attempt.status, attempt.message, attempt.response, len(attempt.exceptions)
+
+    status, message, response, exceptions = company.transact(look)
+    assert (status, response) == ('failed', None)
+    assert 'no-such-host.invalid' in message and exceptions >= 1
+
+
+def test_one_event_is_sent_to_a_global_and_a_dynamic_one_each_with_its_own_history(
+    make_company, receiver
+):
+    company = make_company(
+        settings={
+            **ini('audit', receiver.url_for('global'), events='employee.modified'),
+            'webhooks.retry_schedule': '',
+        }
+    )
+    receiver.answer(404, path='/global')
+    company.add('/NWS/OUN', 'bob')
+
+    def do(context, request):
+        return subscribe(context['bob'], receiver.url_for('dynamic')).id
+
+    company.request(do, '/NWS/OUN')
+    company.request(
+        lambda context, request: request.registry.notify(ObjectModifiedEvent(context['bob'])),
+        '/NWS/OUN',
+    )
+    company.settle()
+    assert {request.body for request in receiver.requests} == {b'{"name":"bob","age":30}'}
+    assert [each[:3] for each in company.attempts('/NWS/OUN')] == [('successful', 1, '200 OK')]
+    assert attempts(company, 'audit') == [('failed', 1)]
 
 
 def test_the_api_can_deactivate_and_activate_it_and_what_it_is_owed_resumes(

@@ -9,7 +9,7 @@ from pyramid_webhooks import manager_of
 from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.resources.secrets import new_secret
 from pyramid_webhooks.resources.upkeep import CHANGED, GONE
-from tests.company import Folder, messages, root_factory
+from tests.company import Folder, add, messages, root_factory
 from tests.functional.keeping import TO, WORKER, active, change, indexed, ini, kept
 
 
@@ -70,6 +70,37 @@ def test_without_a_secret_it_is_unsigned_and_startup_says_so(make_company, recei
     company.add('/NWS/OUN', 'ann')
     (request,) = receiver.wait_for(1)
     assert 'webhook-signature' not in request.headers
+
+
+def test_it_hears_of_its_folder_and_of_requests_there_and_of_nothing_else(make_company, receiver):
+    company = make_company(settings=ini(audit={'to': receiver.url, 'path': '/NWS/OUN'}))
+
+    def add_there(context, request):
+        add(context.__parent__['NCA'], 'ben', request.registry.notify)
+
+    company.request(add_there, '/NWS/OUN')
+    company.settle()
+    company.add('/NWS/NCA', 'cid')
+    company.request(
+        lambda context, request: add(context['NWS']['OUN'], 'ann', request.registry.notify) and 0
+    )
+    company.settle()
+    assert [request.json()['name'] for request in receiver.requests] == ['ben', 'ann']
+
+
+def test_one_more_leaves_the_others_as_they_are(make_company, receiver):
+    first = {'to': receiver.url, 'path': '/NWS'}
+    company = make_company(settings=ini(first=first))
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+
+    def look(manager):
+        return [(each.id, each.modified, list(each.attempts)) for each in manager.values()]
+
+    before = company.at('/NWS', look)
+    change(company, second={'path': '/NWS'}, first=first)
+    after = company.at('/NWS', look)
+    assert after[:1] == before and len(after) == 2
 
 
 def test_an_unchanged_one_is_not_written_to(make_company):

@@ -9,6 +9,7 @@ from pyramid_webhooks.interfaces import (
     InvalidArgument,
     ISubscription,
     ISubscriptionManager,
+    IWebhookResourceDiscriminator,
 )
 from pyramid_webhooks.resources.subscription import Subscription
 from tests.company import Employee, Folder, IEmployee, IPerson
@@ -164,6 +165,29 @@ def test_subscribing_to_a_resource_is_subscribing_to_its_type_in_its_folder(root
     assert manager_of(root['NWS']['OUN'])[subscription.id] is subscription
     with pytest.raises(ValueError, match='is in no folder'):
         subscribe(Employee('nowhere'), TO)
+
+
+def test_an_adapter_of_the_application_may_say_what_a_resource_stands_for(company, root):
+    class StandsForPeople:
+        def __init__(self, employee):
+            self.employee = employee
+
+        def __call__(self):
+            return IPerson
+
+    company.registry.registerAdapter(StandsForPeople, (Employee,), IWebhookResourceDiscriminator)
+    employee = root['NWS']['OUN'].setdefault('ann', Employee('ann'))
+    employee.__parent__ = root['NWS']['OUN']
+    assert subscribe(employee, TO).for_ is IPerson
+    assert subscribe(employee, TO, for_=IEmployee).for_ is IEmployee
+
+
+def test_one_that_is_removed_is_inactive_and_not_found_any_more(manager):
+    subscription = manager.create_subscription(TO, events=['employee.added'])
+    del manager[subscription.id]
+    assert not subscription.active
+    assert subscription.id not in manager
+    assert list(manager.matching(frozenset(['employee.added']))) == []
 
 
 def test_managers_are_found_closest_first_and_the_global_one_last(root):

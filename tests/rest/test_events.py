@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from zope.interface import implementer
+from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
+from pyramid_webhooks.interfaces import IPossibleWebhookPayload
 from tests.rest.application import Document
+
+
+@implementer(IPossibleWebhookPayload)
+class Marked(Document):
+    """A document of a type that webhooks are for."""
 
 
 def test_event_types_are_listed_with_schema_and_example(client):
@@ -72,3 +80,15 @@ def test_a_leaf_without_any_folder_has_no_place_for_a_subscription(make_client):
     client = make_client(root_factory=lambda request: Document())
     post(client, '', 'document.added', status=404)
     client.list('/', status=404)
+
+
+def test_an_interface_in_common_says_which_types_have_an_event(make_client):
+    def extend(config):
+        config.add_webhook_event('thing.removed', IPossibleWebhookPayload, IObjectRemovedEvent)
+
+    client = make_client(extend)
+    with client.root() as root:
+        root['docs']['marked'] = Marked()
+    assert post(client, '/docs/marked', 'thing.removed')['events'] == ['thing.removed']
+    answer = post(client, '/docs/leaf', 'thing.removed', status=400)
+    assert 'never happens' in answer['errors'][0]['description']
