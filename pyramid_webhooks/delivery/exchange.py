@@ -11,8 +11,10 @@ import requests
 import requests.adapters
 import requests.exceptions
 
+from pyramid_webhooks.delivery.answer import Answer
 from pyramid_webhooks.delivery.failures import chain, describe, explain
 from pyramid_webhooks.delivery.target import parse_target
+from pyramid_webhooks.delivery.transport import WebhookAdapter
 from pyramid_webhooks.interfaces import DestinationRefused
 
 
@@ -61,18 +63,34 @@ def perform(
     """
     started = time.monotonic()
     try:
+        if getattr(adapter.send, '__func__', None) is WebhookAdapter.send:
+            return _outcome(adapter.exchange(prepared, timeout), started)
         response = adapter.send(prepared, stream=True, timeout=timeout, verify=True, proxies={})
         try:
-            return _answered(response, started, timeout, max_response)
+            return _outcome(_answer(response, started, timeout, max_response), started)
         finally:
             response.close()
     except Exception as error:
         return _unanswered(error, prepared, started, timeout)
 
 
-def _answered(
+def _outcome(answer: Answer, started: float) -> Outcome:
+    status, reason = answer.status, answer.reason
+    return Outcome(
+        status=status,
+        reason=reason,
+        headers=answer.headers,
+        content=answer.content,
+        truncated=answer.truncated,
+        elapsed=time.monotonic() - started,
+        message=f'{status} {reason or http.client.responses.get(status, "")}'.rstrip(),
+    )
+
+
+def _answer(
     response: requests.Response, started: float, timeout: float, max_response: int
-) -> Outcome:
+) -> Answer:
+    """What somebody else's adapter has got."""
     if hasattr(response, 'truncated'):
         content, truncated = response.content, response.truncated
     else:
@@ -80,19 +98,10 @@ def _answered(
     headers = getattr(response, 'header_items', None)
     if headers is None:
         headers = tuple((str(name), str(value)) for name, value in response.headers.items())
-    status = response.status_code
     reason = response.reason or ''
     if isinstance(reason, bytes):
         reason = reason.decode('latin-1')
-    return Outcome(
-        status=status,
-        reason=reason,
-        headers=headers,
-        content=content,
-        truncated=truncated,
-        elapsed=time.monotonic() - started,
-        message=f'{status} {reason or http.client.responses.get(status, "")}'.rstrip(),
-    )
+    return Answer(response.status_code, reason, headers, content, truncated, reusable=False)
 
 
 def _read(response: requests.Response, deadline: float, limit: int) -> tuple[bytes, bool]:

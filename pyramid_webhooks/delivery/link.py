@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import time
 
 _AT_ONCE = 32768
+#: Setting a socket's time is a system call; so much too late is as good.
+_SLACK_SECONDS = 0.1
 
 
 class Link:
     """A TCP connection; every wait on it ends at :attr:`deadline`.
 
-    The time that is left is set anew before each call on the socket, so that a peer that
-    drips bytes gains nothing.
+    The time that is left is set anew before a call on the socket unless what is set is nearly
+    that, so that a peer that drips bytes gains nothing.
 
     :param deadline: a time of :func:`time.monotonic`
     """
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._socket = sock
+        self._timeout = 0.0
         self.deadline = deadline
 
     def send(self, data: bytes) -> None:
@@ -35,14 +39,9 @@ class Link:
 
     def is_quiet(self) -> bool:
         """Tell whether the peer has neither closed nor sent anything; does not wait."""
-        try:
-            self._socket.settimeout(0)
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
 
     def close(self) -> None:
         """Close the socket, without a word to the peer."""
@@ -52,7 +51,10 @@ class Link:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError('the deadline has passed')
-        self._socket.settimeout(left)
+        slack = min(_SLACK_SECONDS, left / 50)
+        if not left <= self._timeout <= left + 2 * slack:
+            self._timeout = left + slack
+            self._socket.settimeout(self._timeout)
 
 
 class TlsLink(Link):

@@ -33,6 +33,7 @@ from pyramid_webhooks.outbox.schedule import Recipient
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25
+_LOOK_SECONDS = 0.2
 _CLAIM_SECONDS = 0.25
 _TROUBLE_SECONDS = 1.0
 _CONFLICT_SECONDS = 0.005
@@ -77,6 +78,7 @@ class Loop:
         self._batch = min(settings.concurrency, _RECORD_LIMIT)
         self._scanned = -1
         self._read_at = 0.0
+        self._looked_at = 0.0
         self._pace = _READ_SECONDS
         self._claimed_at = self._beaten_at = 0.0
         self._last_transaction: bytes | None = None
@@ -172,7 +174,18 @@ class Loop:
         due = self._due.next_due()
         if due is not None and due <= time.time():
             return True
-        return self._database.last_transaction() != self._last_transaction
+        return self._others_have_committed(now)
+
+    def _others_have_committed(self, now: float) -> bool:
+        """Whether there have been commits, which nobody here may have told of; asked at times."""
+        if now - self._looked_at < _LOOK_SECONDS:
+            return False
+        self._looked_at = now
+        before, self._last_transaction = (
+            self._last_transaction,
+            self._database.last_transaction(),
+        )
+        return self._last_transaction != before
 
     def _news(self) -> bool:
         """Whether there is something to be announced, or somebody to be suspended."""
@@ -215,7 +228,6 @@ class Loop:
         self._read_at = time.monotonic()
         if self._must_record():
             self._results += self._lanes.results()
-        self._last_transaction = self._database.last_transaction()
         with self._database.session() as session:
             if session.connection.db().database_name not in session.outboxes:
                 return
@@ -225,9 +237,8 @@ class Loop:
                 self._record(session)
             self._announce(session)
             self._suspend(session)
-            if recording:  # What was just written here is no reason to look again.
-                self._last_transaction = self._database.last_transaction()
-                session.abort()
+            if recording:
+                session.abort()  # To read what is new since then.
             view = self._read(session, hints)
             self._pace = _READ_SECONDS if len(view.new) <= _FEW else _RECORD_SECONDS
             ready, returned = self._holding.prepare(view)

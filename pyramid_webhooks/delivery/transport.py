@@ -101,13 +101,21 @@ class WebhookAdapter(requests.adapters.BaseAdapter):
                 'Webhooks are sent with verified certificates and without client certificates; '
                 'name other authorities to trust with ca_bundle.'
             )
+        return self._response(request, self.exchange(request, timeout), started)
+
+    def exchange(
+        self,
+        request: requests.PreparedRequest,
+        timeout: float | tuple[float | None, float | None] | None = None,
+    ) -> Answer:
+        """Do what :meth:`send` does, and return the plain answer: less work where it is enough."""
+        started = time.monotonic()
         self._policy.check_url(request.url)
         target = parse_target(request.url)
         body = _body_bytes(request.body)
         message = request_head(request.method, target, request.headers, len(body)) + body
         connect_timeout, whole = self._timeouts(timeout)
-        answer = self._exchange(target, request.method, message, started, connect_timeout, whole)
-        return self._response(request, answer, started)
+        return self._exchange(target, request.method, message, started, connect_timeout, whole)
 
     def prune(self) -> None:
         """Close the connections that have been idle for too long."""
