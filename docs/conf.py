@@ -26,6 +26,7 @@ autodoc_typehints = 'signature'
 doctest_test_doctest_blocks = ''
 
 html_theme = 'alabaster'
+html_static_path = ['_static']
 html_theme_options = {
     'description': 'Outgoing webhooks for Pyramid applications on a ZODB tree',
     'fixed_sidebar': True,

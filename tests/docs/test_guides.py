@@ -15,6 +15,8 @@ GUIDES = (
     'events.rst',
     'removing.rst',
     'delivery.rst',
+    'from-nti-webhooks.rst',
+    'from-django-rest-hooks.rst',
 )
 
 
