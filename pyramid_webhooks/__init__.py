@@ -1,44 +1,26 @@
-"""Outgoing webhooks for Pyramid applications whose resources live in a ZODB tree."""
+"""Outgoing webhooks for Pyramid applications whose resources live in a ZODB tree.
+
+The public names are imported when they are first asked for. So ``pwebhooks … worker --gevent`` can
+patch before Pyramid and ZODB are imported, and a ZEO server that resolves the conflicts of an
+outbox needs nothing else of the package, or of Pyramid.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from pyramid.config import Configurator
-from pyramid.events import ApplicationCreated, NewRequest
-from pyramid.exceptions import ConfigurationError
-
-from pyramid_webhooks.directives import (
-    DEFAULTS_ORDER,
-    DIRECTIVES,
-    SUBSCRIPTIONS_ORDER,
-)
-from pyramid_webhooks.emit.api import RequestWebhooks, explain_event
-from pyramid_webhooks.emit.bridge import install_bridge
-from pyramid_webhooks.events import EventCatalogue
-from pyramid_webhooks.interfaces import (
-    DestinationRefused,
-    IDeliveryEngine,
-    IEventCatalogue,
-    IGlobalManager,
-    InvalidArgument,
-    ITreeDeclarations,
-    UnknownEventType,
-)
-from pyramid_webhooks.registries import remember_registry
-from pyramid_webhooks.resources.declared import TreeDeclarations
-from pyramid_webhooks.resources.finding import find_managers, manager_of
-from pyramid_webhooks.resources.globals import GlobalManager
-from pyramid_webhooks.resources.subscribing import subscribe, unsubscribe_owner
-from pyramid_webhooks.resources.traversal import wrap_traversers
-from pyramid_webhooks.settings import parse_settings
-from pyramid_webhooks.startup import (
-    check_default_dialect,
-    register_defaults,
-    register_settings,
-    start,
-    wake_after_fork,
-)
+if TYPE_CHECKING:
+    from pyramid_webhooks.emit.api import explain_event
+    from pyramid_webhooks.inclusion import includeme
+    from pyramid_webhooks.interfaces import (
+        DestinationRefused,
+        InvalidArgument,
+        UnknownEventType,
+    )
+    from pyramid_webhooks.resources.finding import find_managers, manager_of
+    from pyramid_webhooks.resources.subscribing import subscribe, unsubscribe_owner
+    from pyramid_webhooks.startup import stop_delivery
 
 __all__ = [
     'DestinationRefused',
@@ -53,64 +35,29 @@ __all__ = [
     'unsubscribe_owner',
 ]
 
-_SETTINGS_ORDER = -100
+#: The module of each public name.
+_PLACES = {
+    'DestinationRefused': 'interfaces',
+    'InvalidArgument': 'interfaces',
+    'UnknownEventType': 'interfaces',
+    'explain_event': 'emit.api',
+    'find_managers': 'resources.finding',
+    'includeme': 'inclusion',
+    'manager_of': 'resources.finding',
+    'stop_delivery': 'startup',
+    'subscribe': 'resources.subscribing',
+    'unsubscribe_owner': 'resources.subscribing',
+}
 
 
-def includeme(config: Configurator) -> None:
-    """Add the directives, ``request.webhooks``, the REST services, and what is behind them.
-
-    :raises pyramid.exceptions.ConfigurationError: for a setting that can't be used.
-    """
-    registry = config.registry
-    for directive in DIRECTIVES:
-        config.add_directive(directive.__name__, directive)
-    registry.registerUtility(EventCatalogue(), IEventCatalogue)
-    registry.registerUtility(GlobalManager(), IGlobalManager)
-    registry.registerUtility(TreeDeclarations(), ITreeDeclarations)
-    remember_registry(registry)
-    settings = parse_settings(registry.settings)
-
-    def final_settings() -> None:
-        register_settings(config, parse_settings(registry.settings))
-
-    config.action('webhook settings', final_settings, order=_SETTINGS_ORDER)
-    config.action('webhook defaults', register_defaults, (config,), order=DEFAULTS_ORDER)
-    config.action(
-        'webhook default dialect', check_default_dialect, (registry,), order=SUBSCRIPTIONS_ORDER
-    )
-    for name in settings.subscriptions:
-        _add_from_settings(config, name, settings.subscription_settings[name])
-    config.add_request_method(RequestWebhooks, 'webhooks', reify=True)
-    config.add_subscriber(start, ApplicationCreated)
-    config.add_subscriber(wake_after_fork, NewRequest)
-    wrap_traversers(config)
-    if settings.rest:
-        config.include('pyramid_webhooks.rest')
-    if settings.zope_event:
-        install_bridge()
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    value = getattr(importlib.import_module(f'{__name__}.{place}'), name)
+    globals()[name] = value
+    return value
 
 
-def _add_from_settings(config: Configurator, name: str, options: Any) -> None:
-    keywords = {key: value for key, value in options.items() if str(value).strip()}
-    keywords['for_'] = keywords.pop('for', None)
-    headers = keywords.pop('headers', None)
-    if isinstance(headers, str):
-        lines = [line for line in headers.splitlines() if line.strip()]
-        if not all(':' in line for line in lines):
-            raise ConfigurationError(
-                f'The setting webhooks.subscription.{name}.headers has a line without a colon; '
-                f'write one header a line, such as X-Name: value.'
-            )
-        pairs = [line.partition(':')[::2] for line in lines]
-        headers = {key.strip(): value.strip() for key, value in pairs}
-    config.add_webhook_subscription(name=name, headers=headers, **keywords)
-
-
-def stop_delivery(registry: Any, timeout: float | None = None) -> None:
-    """Stop sending: what is in flight finishes and is recorded, the rest stays owed.
-
-    :param timeout: seconds to wait for open requests; by default the setting ``timeout``.
-    """
-    engine = registry.queryUtility(IDeliveryEngine)
-    if engine is not None:
-        engine.stop(timeout)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

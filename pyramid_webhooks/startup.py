@@ -201,3 +201,13 @@ def wake_after_fork(event: NewRequest) -> None:
     engine = event.request.registry.queryUtility(IDeliveryEngine)
     if engine is not None:
         engine.continue_after_fork()
+
+
+def stop_delivery(registry: Any, timeout: float | None = None) -> None:
+    """Stop sending: what is in flight finishes and is recorded, the rest stays owed.
+
+    :param timeout: seconds to wait for open requests; by default the setting ``timeout``.
+    """
+    engine = registry.queryUtility(IDeliveryEngine)
+    if engine is not None:
+        engine.stop(timeout)
