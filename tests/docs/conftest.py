@@ -40,3 +40,31 @@ def names(tmp_path, monkeypatch):
         environment['closer']()
         stop_delivery(app.registry, timeout=10)
         app.registry._zodb_databases[''].close()
+
+
+@pytest.fixture
+def extend(tmp_path, monkeypatch):
+    """A function that starts the journal with further modules and lines of the ini file.
+
+    It returns the application as the editor sees it.
+    """
+    made = []
+
+    def start(*modules, text=''):
+        folder = tmp_path / f'extended{len(made)}'
+        folder.mkdir()
+        copy_journal(folder)
+        monkeypatch.syspath_prepend(EXAMPLES)
+        configuration = folder / 'journal.ini'
+        includes = '\n    '.join(('pyramid_zodbconn', 'pyramid_webhooks', *modules))
+        written = configuration.read_text()
+        written = written.replace('    pyramid_zodbconn\n', f'    {includes}\n')
+        written = written.replace('[server:main]', f'{text}\n[server:main]')
+        configuration.write_text(written)
+        made.append(get_app(str(configuration)))
+        return visitor(made[-1], 'eve', 'the editor')
+
+    yield start
+    for app in made:
+        stop_delivery(app.registry, timeout=10)
+        app.registry._zodb_databases[''].close()

@@ -12,43 +12,19 @@ import sys
 
 import pytest
 from pyramid.config import Configurator
-from pyramid.paster import get_app
 from webtest import TestApp
 
-from pyramid_webhooks import stop_delivery, subscribe
+from pyramid_webhooks import subscribe
 from pyramid_webhooks.interfaces import IApplicability
-from pyramid_webhooks.testing import Receiver, wait_for_deliveries
-from tests.docs.conftest import visitor
+from pyramid_webhooks.testing import wait_for_deliveries
 from tests.docs.sessions import CLONE, EXAMPLES, copy_journal
-
-MORE = ('pyramid_webhooks', 'payloads', 'dialect', 'finder')
-
-
-@pytest.fixture(params=['subscriptions.ini'])
-def extended(request, tmp_path, monkeypatch):
-    """The journal with the configuration that the pages add to it, as the editor sees it."""
-    folder = tmp_path / 'extended'
-    folder.mkdir()
-    copy_journal(folder)
-    monkeypatch.syspath_prepend(EXAMPLES)
-    configuration = folder / 'journal.ini'
-    text = configuration.read_text()
-    text = text.replace(
-        '    pyramid_zodbconn\n', '    pyramid_zodbconn\n    ' + '\n    '.join(MORE) + '\n'
-    )
-    fragment = (EXAMPLES / request.param).read_text()
-    text = text.replace('[server:main]', fragment + '\n[server:main]')
-    configuration.write_text(text)
-    app = get_app(str(configuration))
-    yield visitor(app, 'eve', 'the editor')
-    stop_delivery(app.registry, timeout=10)
-    app.registry._zodb_databases[''].close()
 
 
 @pytest.fixture
-def receiver():
-    with Receiver() as receiver:
-        yield receiver
+def extended(extend):
+    """The journal with what the pages add to it: parts of its own, and global subscriptions."""
+    fragment = (EXAMPLES / 'subscriptions.ini').read_text()
+    return extend('payloads', 'dialect', 'finder', text=fragment)
 
 
 def sent_for(eve, receiver, **wish):
@@ -72,9 +48,9 @@ def test_a_dialect_of_the_application_makes_the_body(extended, receiver):
     }
 
 
-@pytest.mark.parametrize('extended', ['kept.ini'], indirect=True)
-def test_the_ini_file_alone_keeps_a_subscription_in_a_folder(extended):
-    (found,) = extended.get('/science/__webhooks__').json['subscriptions']
+def test_the_ini_file_alone_keeps_a_subscription_in_a_folder(extend):
+    eve = extend(text=(EXAMPLES / 'kept.ini').read_text())
+    (found,) = eve.get('/science/__webhooks__').json['subscriptions']
     assert (found['kind'], found['to']) == ('tree', 'https://science.example.com/hook')
 
 
