@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import transaction
@@ -55,6 +58,8 @@ ONE_SHOT_COMMANDS = frozenset(
     ('pshell', 'proutes', 'pviews', 'ptweens', 'prequest', 'pdistreport', 'pwebhooks')
 )
 _TRIES = 20
+
+_only_looking = ContextVar('only looking', default=False)
 
 
 def register_settings(config: Configurator, settings: Any) -> None:
@@ -142,7 +147,9 @@ def start(event: ApplicationCreated) -> None:
         prepare_databases(registry)
     bring_tree_in_line(registry)
     engine = registry.queryUtility(IDeliveryEngine)
-    if engine is not None and settings.delivery != 'worker' and not is_one_shot_command():
+    if settings.delivery == 'worker' or _only_looking.get() or is_one_shot_command():
+        return
+    if engine is not None:
         engine.start()
         stop_at_exit(engine)
 
@@ -151,6 +158,16 @@ def is_one_shot_command() -> bool:
     """Whether this process was started only to look at the application."""
     name = os.path.basename(sys.argv[0]) if sys.argv else ''
     return os.path.splitext(name)[0] in ONE_SHOT_COMMANDS
+
+
+@contextmanager
+def without_sending() -> Iterator[None]:
+    """Applications that are made in this block, by this thread, do not begin to send."""
+    before = _only_looking.set(True)
+    try:
+        yield
+    finally:
+        _only_looking.reset(before)
 
 
 def prepare_databases(registry: Registry) -> None:

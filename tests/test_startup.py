@@ -16,7 +16,7 @@ from ZODB.POSException import ConflictError
 from pyramid_webhooks.interfaces import IDeliveryEngine, IGlobalManager, IPermissionNames
 from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.resources.globals import record_of
-from pyramid_webhooks.startup import is_one_shot_command, prepare_databases
+from pyramid_webhooks.startup import is_one_shot_command, prepare_databases, without_sending
 from tests.company import WithoutVerdicts
 
 NOBODY = 'Nobody can tell'
@@ -135,6 +135,19 @@ def test_commands_that_only_look_do_not_send(make_company, receiver, monkeypatch
     assert threading.active_count() == before
     assert [each[0] for each in company.attempts('/')] == ['pending']
     monkeypatch.setattr(sys, 'argv', ['/usr/bin/pserve', 'development.ini'])
+    company.restart()
+    company.settle()
+    assert [each[0] for each in company.attempts('/')] == ['successful']
+
+
+def test_an_application_that_is_made_to_be_looked_at_does_not_send(make_company, receiver):
+    before = threading.active_count()
+    with without_sending():
+        company = make_company()
+    company.subscribe('/', receiver.url)
+    company.add('/NWS/OUN', 'ann')
+    assert threading.active_count() == before
+    assert [each[0] for each in company.attempts('/')] == ['pending']
     company.restart()
     company.settle()
     assert [each[0] for each in company.attempts('/')] == ['successful']

@@ -1,4 +1,4 @@
-"""The subscriptions of one database by owner, so that they go when their owner goes."""
+"""The subscriptions of one database by owner: they go when their owner goes, and can be listed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ logger = logging.getLogger(__name__)
 
 
 class Directory(Persistent):
-    """(owner, subscription id) -> subscription, for one database."""
+    """(owner, subscription id) -> subscription, for one database; nobody's owner is empty."""
 
     def __init__(self) -> None:
         self._by_owner = OOBTree()
 
     def add(self, subscription: Any) -> None:
-        """Let the subscription be found by its owner."""
-        if subscription.owner is not None:
-            self._by_owner[(subscription.owner, subscription.id)] = subscription
+        """Let the subscription be found."""
+        self._by_owner[(subscription.owner or '', subscription.id)] = subscription
 
     def discard(self, subscription: Any) -> None:
         """Undo :meth:`add`; what is not there is no error."""
-        if subscription.owner is not None:
-            self._by_owner.pop((subscription.owner, subscription.id), None)
+        self._by_owner.pop((subscription.owner or '', subscription.id), None)
 
     def owned_by(self, owner: str) -> Iterator[Any]:
         """Yield the subscriptions of ``owner``."""
@@ -37,6 +35,20 @@ class Directory(Persistent):
             if found != owner:
                 return
             yield subscription
+
+    def find(self, id: str) -> Any:
+        """The subscription of that id, or None. It costs one look for each owner."""
+        start = ('', '')
+        while key := next(iter(self._by_owner.keys(start)), None):
+            subscription = self._by_owner.get((key[0], id))
+            if subscription is not None:
+                return subscription
+            start = (key[0] + '\0', '')
+        return None
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield all subscriptions, by owner."""
+        return iter(self._by_owner.values())
 
 
 def directory_of(resource: Any, create: bool = False) -> Directory | None:

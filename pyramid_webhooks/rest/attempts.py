@@ -8,12 +8,12 @@ from cornice.validators import colander_querystring_validator
 
 from pyramid_webhooks.interfaces import IOwedDeliveries
 from pyramid_webhooks.resources.attempts import Attempt
+from pyramid_webhooks.resources.presenting import attempt_json
 from pyramid_webhooks.resources.subscription import RETRY
 from pyramid_webhooks.rest.access import attempt_seen, attempts_seen, needs
 from pyramid_webhooks.rest.body import no_form_of_another_origin, read_query
 from pyramid_webhooks.rest.context import find_attempt, find_attempts
 from pyramid_webhooks.rest.errors import Refused
-from pyramid_webhooks.rest.presenting import attempt_json
 from pyramid_webhooks.rest.schemas import AttemptQuery
 from pyramid_webhooks.rest.services import make_service
 

@@ -10,6 +10,7 @@ from zope.interface import providedBy
 from pyramid_webhooks.events import EventType, specification
 from pyramid_webhooks.interfaces import IEventCatalogue, UnknownEventType
 from pyramid_webhooks.resources.finding import closest_folder
+from pyramid_webhooks.resources.presenting import event_json
 from pyramid_webhooks.resources.subscribing import type_of
 from pyramid_webhooks.resources.subscription import ADD
 from pyramid_webhooks.resources.traversal import manager_at
@@ -17,7 +18,6 @@ from pyramid_webhooks.rest.access import demand, may_look
 from pyramid_webhooks.rest.body import read_body
 from pyramid_webhooks.rest.context import find_manager, find_resource
 from pyramid_webhooks.rest.errors import Refused
-from pyramid_webhooks.rest.presenting import event_json
 from pyramid_webhooks.rest.schemas import EventSubscription
 from pyramid_webhooks.rest.services import make_service
 from pyramid_webhooks.rest.subscribing import create

@@ -6,11 +6,11 @@ from typing import Any
 
 from pyramid_webhooks.interfaces import ISettings
 from pyramid_webhooks.resources.finding import manager_of
+from pyramid_webhooks.resources.presenting import subscription_json
 from pyramid_webhooks.resources.subscribing import forget_manager, subscribe
 from pyramid_webhooks.resources.subscription import ADMIN
 from pyramid_webhooks.rest.access import authenticated, demand
 from pyramid_webhooks.rest.errors import Refused, invalid_arguments_refused
-from pyramid_webhooks.rest.presenting import subscription_json
 
 
 def create(request: Any, folder: Any, events: list[str]) -> dict[str, Any]:

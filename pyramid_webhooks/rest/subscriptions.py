@@ -6,13 +6,13 @@ from typing import Any
 
 from cornice.validators import colander_body_validator, colander_querystring_validator
 
+from pyramid_webhooks.resources.presenting import subscription_json
 from pyramid_webhooks.resources.subscription import ADD, DELETE, EDIT, VIEW
 from pyramid_webhooks.rest.access import may, may_look, needs, subscription_seen
 from pyramid_webhooks.rest.body import read_body, read_query
 from pyramid_webhooks.rest.context import find_manager, find_subscription
 from pyramid_webhooks.rest.errors import Refused, invalid_arguments_refused
 from pyramid_webhooks.rest.listing import Wish, page_of
-from pyramid_webhooks.rest.presenting import subscription_json
 from pyramid_webhooks.rest.schemas import Change, NewSubscription, SubscriptionQuery
 from pyramid_webhooks.rest.services import make_service
 from pyramid_webhooks.rest.subscribing import create

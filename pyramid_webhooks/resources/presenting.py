@@ -7,8 +7,8 @@ import codecs
 from typing import Any
 
 from pyramid_webhooks.events import EventType
+from pyramid_webhooks.resources.redaction import shown_headers
 from pyramid_webhooks.resources.urls import path_of, url_of
-from pyramid_webhooks.rest.redaction import shown_headers
 
 
 def _time(value: Any) -> str | None:
