@@ -31,6 +31,8 @@ from pyramid_webhooks.interfaces import (
 
 _NAME = re.compile(r'[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+\Z')
 _CACHE_LIMIT = 2000
+#: What the event of a ping is called: no pattern matches it, and nobody can register it.
+PING = 'webhook.ping'
 
 
 def dotted_name(type_or_interface: Any) -> str:
@@ -140,12 +142,17 @@ class EventCatalogue:
     def add(self, event_type: EventType) -> None:
         """Register an event type.
 
-        :raises ValueError: when the name is not of the form ``noun.verb``.
+        :raises ValueError: when the name is not of the form ``noun.verb``, or that of pings.
         """
         if not isinstance(event_type.name, str) or not _NAME.match(event_type.name):
             raise ValueError(
                 f'{event_type.name!r} can not be the name of an event type: use noun.verb, with '
                 f'letters, digits, hyphens and underscores.'
+            )
+        if event_type.name == PING:
+            raise ValueError(
+                f'{PING!r} is what a ping is called, and can not be the name of an event type; '
+                f'choose another.'
             )
         self._by_name[event_type.name] = event_type
         if event_type.when is not None:

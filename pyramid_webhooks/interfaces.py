@@ -105,9 +105,40 @@ class ISubscription(Interface):
     modified = Attribute('Aware datetime, UTC')
     attempts = Attribute('Mapping id -> IAttempt, oldest first, pending ones included')
     kind = Attribute('``dynamic``, ``tree`` or ``global``')
+    statistics = Attribute('An :class:`IStatistics`, as of now')
 
     def is_applicable(obj, request=None):
         """Whether the owner has the permission on ``obj`` now; True where there is no owner."""
+
+    def ping():
+        """Owe it a ``webhook.ping``, which is tried once, and return the pending attempt.
+
+        :raises ValueError: when it is not active, or in no database.
+        """
+
+    def recover(since):
+        """Let everything that failed be sent again, the oldest first, each on a new schedule.
+
+        That is what was given up, and what waits for its next attempt.
+
+        :param since: aware datetime.
+        :returns: an object with ``count``, the number of deliveries that are sent again;
+            ``unreachable``, of how many more (at most) no record is kept; and
+            ``unreachable_until``, when the last of those was given up, or None.
+        :raises ValueError: when ``since`` is not aware, or the subscription in no database.
+        """
+
+
+class IStatistics(Interface):
+    """Figures about one subscription. To look at them costs little, however much it got."""
+
+    sent = Attribute('Attempts that succeeded since it was made')
+    failed = Attribute('Attempts that failed since then')
+    pending = Attribute('Deliveries that it is owed now')
+    last_success = Attribute('Aware datetime of the last success, or None')
+    last_failure = Attribute('Aware datetime of the last failure, or None')
+    p50 = Attribute('Seconds within which half of the latest answers came, or None')
+    p95 = Attribute('Seconds within which 95 percent of them came, or None')
 
 
 class ISubscriptionGrants(Interface):
@@ -158,6 +189,12 @@ class IAttempt(Interface):
 
     def resolved():
         """Whether it succeeded or failed."""
+
+    def retry():
+        """Owe its message again, on a new schedule, and return the new pending attempt.
+
+        :raises ValueError: when the message waits to be sent already.
+        """
 
 
 class IPossibleWebhookPayload(Interface):
@@ -331,6 +368,22 @@ class IOwedDeliveries(Interface):
 
         :returns: plain values of the new pending attempt.
         """
+
+    def owe(subscription, message):
+        """Owe a new message to the subscription; return plain values of the pending attempt."""
+
+    def recover(subscription, since):
+        """Owe again what failed since the POSIX time ``since``; return how much that is."""
+
+    def count(subscription):
+        """Return how many deliveries the subscription is owed."""
+
+
+class IPinger(Interface):
+    """Makes pings."""
+
+    def ping(subscription):
+        """Owe a ping to the subscription; return plain values of the pending attempt."""
 
 
 class IDispatcher(Interface):

@@ -39,6 +39,17 @@ def connection_of(obj: Any) -> Any:
     return None
 
 
+def utility_of(obj: Any, interface: Any) -> Any:
+    """What is registered as ``interface`` in the application that ``obj`` belongs to.
+
+    :raises ValueError: when no application is found.
+    """
+    registry = find_registry(obj)
+    if registry is None:
+        raise ValueError(f'{obj!r} belongs to no application that includes pyramid_webhooks.')
+    return registry.getUtility(interface)
+
+
 def find_registry(obj: Any = None) -> Registry | None:
     """The registry of the application that ``obj`` belongs to, or None."""
     registry = get_current_registry()

@@ -28,6 +28,7 @@ from pyramid_webhooks.delivery.transport import make_transport
 from pyramid_webhooks.emit.authorization import Applicability
 from pyramid_webhooks.emit.dispatch import Dispatcher
 from pyramid_webhooks.emit.envelopes import BUILT_IN
+from pyramid_webhooks.emit.pinging import Pinger
 from pyramid_webhooks.interfaces import (
     IApplicability,
     IDeliveryEngine,
@@ -37,6 +38,7 @@ from pyramid_webhooks.interfaces import (
     InvalidArgument,
     IOwedDeliveries,
     IPermissionNames,
+    IPinger,
     IRetryPolicy,
     ISettings,
     ITransportFactory,
@@ -93,6 +95,7 @@ def register_defaults(config: Configurator) -> None:
             registry.registerUtility(dialect(), IWebhookDialect, name=name)
     registry.registerUtility(PermissionNames(registry), IPermissionNames)
     registry.registerUtility(Applicability(registry), IApplicability)
+    registry.registerUtility(Pinger(registry), IPinger)
     dispatcher = Dispatcher(registry)
     registry.registerUtility(dispatcher, IDispatcher)
     registry.registerHandler(dispatcher.dispatch, (IObjectEvent,))

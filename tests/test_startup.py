@@ -259,5 +259,5 @@ def test_a_database_of_another_format_is_refused_in_a_sentence(make_company):
         root._p_jar.root()['pyramid_webhooks.outbox'].format = 99
 
     company.transact(age)
-    with pytest.raises(ConfigurationError, match='has the format 99; this version needs 1'):
+    with pytest.raises(ConfigurationError, match='has the format 99; this version needs 2'):
         company.restart()

@@ -113,6 +113,10 @@ class Holding:
         """Take out the jobs of a subscription that have not been sent; they stay held."""
         return self._lanes.discard(recipient) + self._waiting.pop(recipient, [])
 
+    def jobs_of(self, recipient: Recipient) -> list[Job]:
+        """All jobs of a subscription that are held; every job is looked at."""
+        return [job for job in self._jobs.values() if job.recipient == recipient]
+
     def allowance(self, recipient: Recipient) -> int:
         """How many jobs of a subscription may be held."""
         return ALLOWANCE if self._lanes.lane(recipient).proven else UNPROVEN_ALLOWANCE

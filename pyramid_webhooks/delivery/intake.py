@@ -12,8 +12,17 @@ from ZODB.POSException import POSKeyError
 from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.jobs import LAST_TRY, Job
 from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE
-from pyramid_webhooks.outbox.owed import ACTIVATED, LAST, PRECONDITION, RESEND, first_attempt
+from pyramid_webhooks.delivery.recovering import recover
+from pyramid_webhooks.outbox.owed import (
+    ACTIVATED,
+    LAST,
+    PRECONDITION,
+    RECOVER,
+    RESEND,
+    first_attempt,
+)
 from pyramid_webhooks.outbox.ownership import Member
+from pyramid_webhooks.outbox.recovery import Span
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Recipient
 from pyramid_webhooks.outbox.segment import Entry, Segment
@@ -52,6 +61,7 @@ class IntakeReader:
         self._member = member
         self._seen: dict[tuple[str, bytes], bytes] = {}
         self._deep_at = 0.0
+        self._unfinished = False
         self.more = False
 
     def forget_everything_seen(self) -> None:
@@ -80,6 +90,10 @@ class IntakeReader:
                 read += len(segment)
                 seen[(home, segment._p_oid)] = segment._p_serial
                 candidates += self._read_segment(view, home, segment)
+                if self._unfinished:
+                    self._unfinished = False
+                    self.more = True
+                    del seen[(home, segment._p_oid)]
         if deep and not self.more:
             now = time.monotonic()
             self._deep_at = now + max(_DEEP_SECONDS, _DEEP_REST * (now - started))
@@ -170,7 +184,9 @@ class IntakeReader:
         schedule = view.schedule_of(home, recipient)
         queue = schedule.queue(recipient)
         waiting = () if queue is None else queue.keys_of(message)
-        if waiting:
+        state, obj = view.recipients.find(recipient)
+        known = state in (ACTIVE, INACTIVE) and obj.log.take_exhausted(message)
+        if waiting or known:
             view.touched.add(partition_of(recipient))
         if any((home, key, recipient) in self._holding for key in waiting):
             return False
@@ -193,6 +209,11 @@ class IntakeReader:
             recipient = (entry.database_in(home), oid)
             if command == PRECONDITION:
                 self._count_failures(view, recipient, entry.details[1])
+                continue
+            if command == RECOVER:
+                if not recover(view, self._holding, recipient, Span._make(entry.details[1:])):
+                    self._unfinished = True
+                    return
                 continue
             # What it is now counts, not what the command was: commands may be read in any order.
             state, obj = view.recipients.find(recipient)

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.preparing import ACTIVE, DETACHED, GONE, Recipients
 from pyramid_webhooks.delivery.probing import Probing
+from pyramid_webhooks.events import PING
 from pyramid_webhooks.interfaces import IRetryPolicy
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import Item, Recipient
+from pyramid_webhooks.resources.exhausted import GivenUp
 from pyramid_webhooks.resources.history import AttemptRecord, ResponseRecord
 from pyramid_webhooks.settings import Settings
 
@@ -82,15 +84,21 @@ class Recorder:
             record = self._attempt(job, message)
             self._probing.note(obj.log.health, job.outcome, job.resolved_at)
             exhausted = False
-            if not record.succeeded:
+            if not record.succeeded and job.prepared.outgoing.event != PING:
+                message._p_activate()  # Its serial is needed.
                 exhausted = not self._reschedule(job, message, outboxes[job.home], state)
                 if exhausted:
-                    obj.log.give_up(
-                        message, record.text, record.resolved_at, self._settings.exhausted_limit
-                    )
+                    self._give_up(obj.log, record)
             recorded.append(Recorded(recipient, record, job.message, job.home, exhausted))
         obj.log.append([each.record for each in recorded], self._settings.attempt_limit)
         return recorded
+
+    def _give_up(self, log: Any, record: AttemptRecord) -> None:
+        message = record.message
+        given_up = GivenUp(
+            message, record.text, record.resolved_at, record.number, message._p_serial
+        )
+        log.give_up(given_up, self._settings.exhausted_limit)
 
     def _reschedule(self, job: Job, message: Any, outbox: Outbox, state: str) -> bool:
         outcome = job.outcome

@@ -44,14 +44,11 @@ def _write_occurrences(
 ) -> Iterator[Hint]:
     """Make the messages, and an entry of the outbox for each."""
     request = request_for(registry)
-    pid, hostname = current_pid_and_host()
     for occurrence in occurrences:
         data, errors = occurrence.rendered or render(
             registry, occurrence.obj, occurrence.event, occurrence.recipients, request
         )
-        origin = Origin(
-            pid, hostname, occurrence.timestamp, _text(txn.description), _text(txn.user) or None
-        )
+        origin = origin_of(txn, occurrence.timestamp)
         message = Message(occurrence.name, occurrence.timestamp, origin, data, errors)
         yield from _owe(message, occurrence)
 
@@ -69,6 +66,12 @@ def _write_failures(failures: Iterable[PreconditionFailure]) -> Iterator[Hint]:
             by_count.setdefault(count, []).append(oid)
         for count, oids in by_count.items():
             yield from _append(connection, None, oids, database, (PRECONDITION, count))
+
+
+def origin_of(txn: Any, created: float) -> Origin:
+    """Where a message is made, in the transaction ``txn`` at the POSIX time ``created``."""
+    pid, hostname = current_pid_and_host()
+    return Origin(pid, hostname, created, _text(txn.description), _text(txn.user) or None)
 
 
 def _text(value: Any) -> str:

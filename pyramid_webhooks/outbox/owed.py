@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -12,8 +13,9 @@ from pyramid.registry import Registry
 from zope.interface import implementer
 
 from pyramid_webhooks.interfaces import IDeliveryEngine, IOwedDeliveries
+from pyramid_webhooks.outbox.recovery import Recovery, Span, recoverable
 from pyramid_webhooks.outbox.root import Outbox, outbox_of
-from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, QueueKey, Recipient
+from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Queue, QueueKey, Recipient
 from pyramid_webhooks.outbox.segment import OID_SIZE, Entry
 from pyramid_webhooks.registries import databases_of
 
@@ -21,10 +23,14 @@ ACTIVATED = 'activated'
 DEACTIVATED = 'deactivated'
 REMOVED = 'removed'
 RESEND = 'resend'
+#: What failed between two POSIX times is to be sent again.
+RECOVER = 'recover'
 #: The folder of the subscriptions was removed in the same transaction: one attempt is made.
 LAST = 'last'
 #: So many events were not owed because nobody knew the owner of the subscription.
 PRECONDITION = 'precondition'
+#: Segments of an intake that are looked at where less than the whole truth is better than waiting.
+SCAN_LIMIT = 1_000
 
 
 class Owed(NamedTuple):
@@ -46,7 +52,7 @@ class OwedDeliveries:
     def pending(self, subscription: Any) -> Iterator[Any]:
         """Yield the pending attempts of ``subscription``, oldest first."""
         recipient = subscription.recipient
-        if recipient is None or recipient._p_jar is None or recipient._p_oid is None:
+        if not is_stored(recipient):
             return iter(())
         runs: list[Iterable[Owed]] = []
         for home, outbox in outboxes(recipient._p_jar):
@@ -70,9 +76,59 @@ class OwedDeliveries:
     def tell(self, subscription: Any, command: str) -> None:
         """Let the engine know that ``subscription`` was changed, once this is committed."""
         recipient = subscription.recipient
-        if recipient is None or recipient._p_jar is None or recipient._p_oid is None:
+        if not is_stored(recipient):
             return
         self._append(recipient._p_jar, Entry(None, recipient._p_oid, None, (command,)))
+
+    def count(self, subscription: Any) -> int:
+        """How many deliveries ``subscription`` is owed.
+
+        What a very long backlog has in the intake, before an engine has read it, is not counted.
+        """
+        recipient = subscription.recipient
+        if not is_stored(recipient):
+            return 0
+        total = 0
+        for home, outbox in outboxes(recipient._p_jar):
+            queue = queue_of(outbox, recipient)
+            entries = entries_of(home, outbox, recipient, SCAN_LIMIT)
+            total += sum(1 for entry in entries if entry.message is not None)
+            total += 0 if queue is None else queue.count
+        return total
+
+    def owe(self, subscription: Any, message: Any) -> Any:
+        """Owe a new ``message`` to ``subscription``, in the current transaction.
+
+        :returns: plain values of the pending attempt.
+        """
+        recipient = subscription.recipient
+        self._append(recipient._p_jar, Entry(message, recipient._p_oid))
+        return Owed(message, 1, message.timestamp, message.timestamp)
+
+    def recover(self, subscription: Any, since: float) -> Recovery:
+        """Let the engine send again what failed, in order, each on a new schedule.
+
+        :param since: POSIX time.
+        :returns: how many deliveries those are.
+        """
+        recipient = subscription.recipient
+        span = Span(since, time.time())
+        queues: list[Queue] = []
+        under_way: list[Span] = []
+        owed: set[Any] = set()
+        for home, outbox in outboxes(recipient._p_jar):
+            queue = queue_of(outbox, recipient)
+            queues += () if queue is None else (queue,)
+            for entry in entries_of(home, outbox, recipient, SCAN_LIMIT):
+                if entry.message is not None:
+                    owed.add(entry.message)
+                elif entry.details[0] == RECOVER:
+                    under_way.append(Span._make(entry.details[1:]))
+        recovery = recoverable(subscription.log, queues, span, under_way, owed)
+        if recovery.count:
+            command = Entry(None, recipient._p_oid, None, (RECOVER, *span))
+            self._append(recipient._p_jar, command)
+        return recovery
 
     def resend(self, attempt: Any) -> Any:
         """Owe the message of a resolved ``attempt`` again, now and on a new schedule.
@@ -113,6 +169,35 @@ def recipient_key(recipient: Any) -> Recipient:
     return recipient._p_jar.db().database_name, recipient._p_oid
 
 
+def is_stored(recipient: Any) -> bool:
+    """Whether a recipient is in a database, be it since the current transaction."""
+    return recipient is not None and recipient._p_jar is not None and recipient._p_oid is not None
+
+
+def queue_of(outbox: Outbox, recipient: Any) -> Queue | None:
+    """What waits in ``outbox`` for a recipient, or None."""
+    key = recipient_key(recipient)
+    return outbox.schedule_of(key).queue(key)
+
+
+def entries_of(
+    home: str, outbox: Outbox, recipient: Any, limit: int | None = None
+) -> Iterator[Entry]:
+    """Yield what is in the intake for a recipient, in no order: messages and commands.
+
+    :param home: name of the database of ``outbox``.
+    :param limit: no more segments than so many are looked at.
+    """
+    database, oid = recipient_key(recipient)
+    for segment in itertools.islice(outbox.intake.all_segments(), limit):
+        for _, entry in segment.items():
+            at = entry.owed.find(oid)
+            while at > 0 and at % OID_SIZE:
+                at = entry.owed.find(oid, at + 1)
+            if at >= 0 and entry.database_in(home) == database:
+                yield entry
+
+
 def outboxes(connection: Any) -> Iterator[tuple[str, Outbox]]:
     """Yield (database name, outbox) of all databases that ``connection`` reaches."""
     for name in connection.db().databases:
@@ -126,16 +211,8 @@ def _created(owed: Owed) -> float:
 
 
 def _in_intake(home: str, outbox: Outbox, recipient: Any) -> Iterator[Owed]:
-    database, oid = recipient_key(recipient)
-    for segment in outbox.intake.all_segments():
-        for _, entry in segment.items():
-            if entry.message is None or entry.database_in(home) != database:
-                continue
-            at = entry.owed.find(oid)
-            while at > 0 and at % OID_SIZE:
-                at = entry.owed.find(oid, at + 1)
-            if at < 0:
-                continue
+    for entry in entries_of(home, outbox, recipient):
+        if entry.message is not None:
             number, created = first_attempt(entry)
             yield Owed(entry.message, number, created, created)
 

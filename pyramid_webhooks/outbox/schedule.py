@@ -35,20 +35,29 @@ class Item(NamedTuple):
 
 
 class Queue(Persistent):
-    """What waits for one subscription, by (due, order)."""
+    """What waits for one subscription, by (due, order).
+
+    :ivar count: how many deliveries wait.
+    """
 
     def __init__(self) -> None:
         self._items = OOBTree()
+        self.count = 0
         self.indexed: float | None = None
         self.held = False
 
     def put(self, key: QueueKey, item: Item) -> None:
         """Add a delivery."""
+        if key not in self._items:
+            self.count += 1
         self._items[key] = tuple(item)
 
     def remove(self, key: QueueKey) -> bool:
         """Take a delivery out; whether it was there."""
-        return self._items.pop(key, None) is not None
+        if self._items.pop(key, None) is None:
+            return False
+        self.count -= 1
+        return True
 
     def items(
         self, until: float | None = None, limit: int | None = None
@@ -60,6 +69,13 @@ class Queue(Persistent):
         high = None if until is None else (until, b'\xff' * 40)
         for key, item in itertools.islice(self._items.items(None, high), limit):
             yield key, Item._make(item)
+
+    def failed_between(self, since: float, until: float) -> Iterator[tuple[QueueKey, Item]]:
+        """Yield (key, item) of the retries whose last attempt failed in that time."""
+        for key, stored in self._items.items((AT_ONCE, b'\xff' * 40)):
+            item = Item._make(stored)
+            if item.tries and since <= item.created <= until:
+                yield key, item
 
     def keys_of(self, message: Any) -> list[QueueKey]:
         """The keys under which ``message`` waits; every item is looked at."""

@@ -12,7 +12,7 @@ from webob.headers import ResponseHeaders
 from zope.interface import implementer
 
 from pyramid_webhooks.interfaces import IAttempt, IOwedDeliveries
-from pyramid_webhooks.registries import find_registry
+from pyramid_webhooks.registries import find_registry, utility_of
 from pyramid_webhooks.resources.history import AttemptLog, AttemptRecord, ResponseRecord
 from pyramid_webhooks.resources.message import Origin, utc
 
@@ -144,6 +144,12 @@ class Attempt:
 
     def resolved(self) -> bool:
         return not self.pending()
+
+    def retry(self) -> Attempt:
+        if self.pending():
+            raise ValueError('This attempt has not been made yet.')
+        owed = utility_of(self.subscription, IOwedDeliveries)
+        return Attempt(self.__parent__, owed.resend(self))
 
 
 def attempt_id(record: Any) -> str:

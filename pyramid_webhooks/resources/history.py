@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from persistent import Persistent
 
+from pyramid_webhooks.events import PING
+from pyramid_webhooks.resources import elapsed
+from pyramid_webhooks.resources.batch import Batch
+from pyramid_webhooks.resources.exhausted import Exhausted, Forgotten, GivenUp
 from pyramid_webhooks.resources.health import Health
 from pyramid_webhooks.resources.message import Message
-from pyramid_webhooks.resources.packing import pack, unpack
 
 _BATCH_SIZE = 16
 _PAGE_SIZE = 8
@@ -49,25 +52,6 @@ class AttemptRecord(NamedTuple):
     exceptions: tuple[str, ...]
 
 
-class Batch(Persistent):
-    """A few rows that were written in one transaction; each begins with a message."""
-
-    def __init__(self, rows: Iterable[tuple[Any, ...]]):
-        rows = [tuple(row) for row in rows]
-        self._messages = tuple(row[0] for row in rows)
-        self._packed = pack([row[1:] for row in rows])
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return self._messages, self._packed
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self._messages, self._packed = state
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for message, row in zip(self._messages, unpack(self._packed), strict=True):
-            yield message, *row
-
-
 class Page(Persistent):
     """Some batches."""
 
@@ -88,6 +72,7 @@ class AttemptLog(Persistent):
     :ivar failed: attempts that failed since then.
     :ivar failures_in_row: attempts that failed since the last one that succeeded.
     :ivar failing_since: POSIX time of the first of those, or None.
+    :ivar elapsed: histogram of the seconds that answers took, see :mod:`.elapsed`.
     :ivar preconditions_failed: events for which nobody knew the owner, since the last activation.
     :ivar health: of the receiver. What changes it is stored with the attempts that are appended.
     """
@@ -106,6 +91,7 @@ class AttemptLog(Persistent):
         self.failing_since: float | None = None
         self.preconditions_failed = 0
         self.health = Health()
+        self.elapsed = b''
 
     def __getstate__(self) -> tuple[Any, ...]:
         return (
@@ -122,6 +108,7 @@ class AttemptLog(Persistent):
             self.failing_since,
             self.preconditions_failed,
             self.health.values(),
+            self.elapsed,
         )
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -138,10 +125,11 @@ class AttemptLog(Persistent):
             self.failures_in_row,
             self.failing_since,
             self.preconditions_failed,
-            *health,
+            health,
+            self.elapsed,
         ) = state
         self._counts = tuple(counts)
-        self.health = Health(*health[0]) if health else Health()
+        self.health = Health(*health)
 
     def append(self, records: Sequence[AttemptRecord], limit: int) -> None:
         """Add resolved attempts, oldest first, and drop the oldest ones beyond ``limit``."""
@@ -155,6 +143,8 @@ class AttemptLog(Persistent):
         self._drop(limit)
         for record in records:
             self._count(record)
+        answers = (ResponseRecord._make(each.response) for each in records if each.response)
+        self.elapsed = elapsed.add(self.elapsed, (answer.elapsed for answer in answers))
 
     def _fold(self) -> None:
         """Put the batches into a page, so that this object, which is often written, is small."""
@@ -188,15 +178,44 @@ class AttemptLog(Persistent):
             if self.failing_since is None:
                 self.failing_since = record.resolved_at
 
-    def give_up(self, message: Message, error: str, at: float, limit: int) -> None:
+    def give_up(self, given_up: GivenUp, limit: int) -> None:
         """Remember a delivery that was given up, so that it can be recovered."""
         if self._exhausted is None:
             self._exhausted = Exhausted()
-        self._exhausted.append((message, error, at), limit)
+        self._exhausted.append(given_up, limit)
 
-    def exhausted(self) -> Iterator[tuple[Message, str, float]]:
-        """Yield (message, last error, POSIX time) of the deliveries given up, oldest first."""
-        return iter(()) if self._exhausted is None else iter(self._exhausted)
+    @property
+    def exhausted(self) -> Exhausted:
+        """The deliveries that were given up, oldest first."""
+        return Exhausted() if self._exhausted is None else self._exhausted
+
+    def take_exhausted(self, message: Message) -> bool:
+        """Take a message out of those that were given up; whether it was there."""
+        return self._exhausted is not None and self._exhausted.take_message(message)
+
+    def failed_beyond(self, forgotten: Forgotten) -> list[GivenUp]:
+        """What was given up and could not be kept as such, but is in the history still.
+
+        It may have been owed again since.
+
+        :param forgotten: what ``exhausted`` says of those that it could not keep.
+        """
+        if forgotten.until is None:
+            return []
+        newest: dict[Message, AttemptRecord] = {}
+        for record in self:
+            if newest.setdefault(record.message, record).number < record.number:
+                newest[record.message] = record
+        kept = {each.message for each in self.exhausted}
+        return [
+            GivenUp(message, each.text, each.resolved_at, each.number, message._p_serial)
+            for message, each in newest.items()
+            if not each.succeeded
+            and message not in kept
+            and each.resolved_at <= forgotten.until
+            and message.is_there()
+            and message.event != PING
+        ]
 
     def reset_health(self) -> None:
         """Forget what would lead to a deactivation, and begin gently."""
@@ -212,28 +231,3 @@ class AttemptLog(Persistent):
         paged = (batch for page in self._pages for batch in page.batches)
         rows = itertools.chain.from_iterable(itertools.chain(paged, self._batches))
         return map(AttemptRecord._make, itertools.islice(rows, self._skipped, None))
-
-
-class Exhausted(Persistent):
-    """Deliveries that were given up: pages of them, the oldest page dropped first."""
-
-    _PAGE = 32
-
-    def __init__(self) -> None:
-        self._pages: tuple[Batch, ...] = ()
-        self._tail: tuple[tuple[Message, str, float], ...] = ()
-
-    def append(self, entry: tuple[Message, str, float], limit: int) -> None:
-        """Add an entry; at most ``limit`` entries, and less than a page more, are kept."""
-        if limit == 0:
-            return
-        self._tail += (entry,)
-        if len(self._tail) == self._PAGE:
-            keep = -(-limit // self._PAGE)
-            self._pages = (*self._pages, Batch(self._tail))[-keep:]
-            self._tail = ()
-
-    def __iter__(self) -> Iterator[tuple[Message, str, float]]:
-        for page in self._pages:
-            yield from page
-        yield from self._tail

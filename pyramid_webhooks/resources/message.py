@@ -10,6 +10,7 @@ import time
 from typing import Any, NamedTuple
 
 from persistent import Persistent
+from ZODB.POSException import POSKeyError
 
 _PROTOCOL = 5
 #: Data of more bytes than this are an object of their own, so that listing messages is cheap.
@@ -77,6 +78,14 @@ class Message(Persistent):
             dialect: each if len(each) <= INLINE_LIMIT else LargeData(each)
             for dialect, each in data.items()
         }
+
+    def is_there(self) -> bool:
+        """Whether it can be read: one that another database keeps may have been packed away."""
+        try:
+            self._p_activate()
+        except POSKeyError:
+            return False
+        return True
 
     def data(self, dialect: str, subscription: str | None = None) -> bytes | None:
         """The bytes of the data; None when they could not be made.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,12 +12,19 @@ from pyramid.authorization import Allow
 from zope.dottedname.resolve import resolve
 from zope.interface import implementer
 
-from pyramid_webhooks.interfaces import IApplicability, ISubscription, ISubscriptionGrants
-from pyramid_webhooks.registries import find_registry
+from pyramid_webhooks.interfaces import (
+    IApplicability,
+    IPinger,
+    ISubscription,
+    ISubscriptionGrants,
+)
+from pyramid_webhooks.registries import find_registry, utility_of
 from pyramid_webhooks.resources.arguments import Wanted
-from pyramid_webhooks.resources.attempts import Attempts
+from pyramid_webhooks.resources.attempts import Attempt, Attempts
 from pyramid_webhooks.resources.history import AttemptLog
 from pyramid_webhooks.resources.message import utc
+from pyramid_webhooks.resources.recovery import Recovery, recover
+from pyramid_webhooks.resources.statistics import Statistics, statistics_of
 
 VIEW = 'webhooks.view'
 ADD = 'webhooks.add'
@@ -98,6 +106,25 @@ class SubscriptionBehaviour:
             registry = find_registry(self)
         judge = None if registry is None else registry.queryUtility(IApplicability)
         return judge is not None and judge.is_applicable(self, obj, request)
+
+    @property
+    def statistics(self) -> Statistics:
+        """Figures about what it got and is owed."""
+        return statistics_of(self)
+
+    def ping(self) -> Attempt:
+        """Owe it a ``webhook.ping``, which is tried once, and return the pending attempt.
+
+        :raises ValueError: when it is not active, or in no database.
+        """
+        return Attempt(self.attempts, utility_of(self, IPinger).ping(self))
+
+    def recover(self, since: datetime.datetime) -> Recovery:
+        """Let everything that failed since then be sent again, the oldest first.
+
+        :raises ValueError: when ``since`` is not aware, or the subscription in no database.
+        """
+        return recover(self, since)
 
     def grants(self) -> Mapping[str, Iterable[str]]:
         """Userid -> what the user may do; for everyone else the lineage decides.

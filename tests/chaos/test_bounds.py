@@ -112,7 +112,7 @@ def test_no_more_given_up_deliveries_are_kept_than_the_settings_allow(make_compa
         company.add('/NWS/OUN', *[f'{number}-{each}' for each in range(60)])
     receiver.wait_for(180)
     company.settle()
-    kept = company.at('/', lambda m: len(list(m[id].log.exhausted())))
+    kept = company.at('/', lambda m: len(list(m[id].log.exhausted)))
     assert 50 <= kept < 100
 
 

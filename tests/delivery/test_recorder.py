@@ -136,7 +136,7 @@ def test_what_is_given_up_is_kept_for_recovery(recording, outcome, tries):
         (recorded,) = it.record(it.jobs(outcome, tries=tries))
         assert recorded.exhausted
         assert it.waiting() == []
-        ((_, error, at),) = it.subscription.log.exhausted()
+        ((_, error, at, *_),) = it.subscription.log.exhausted
         assert (error, at) == (outcome.message, NOW)
 
     recording(do)

@@ -77,7 +77,7 @@ def test_a_payload_that_cannot_be_made_is_a_failed_attempt_and_the_transaction_c
         (attempt,) = [
             each for each in manager[id].attempts.values() if each.event == 'employee.greeted'
         ]
-        exhausted = [error for _, error, _ in manager[id].log.exhausted()]
+        exhausted = [each.error for each in manager[id].log.exhausted]
         return attempt.request, attempt.response, exhausted
 
     assert company.at('/', look) == (None, None, [attempts[0][2]])
@@ -217,7 +217,7 @@ def test_after_the_last_retry_it_is_given_up_and_kept_for_recovery(company, rece
     receiver.wait_for(4)
 
     def exhausted(manager):
-        return [(message.id, error) for message, error, _ in manager[id].log.exhausted()]
+        return [(each.message.id, each.error) for each in manager[id].log.exhausted]
 
     wait_until(lambda: company.at('/', exhausted))
     attempts = company.attempts('/', id)

@@ -178,17 +178,3 @@ def test_the_health_is_stored_with_the_attempts(database):
         again.reset_health()
     with database.transaction() as connection:
         assert connection.root()['log'].health.values() == (0, 0, 0, None)
-
-
-def test_deliveries_given_up_are_kept_up_to_the_limit_oldest_dropped_first(database):
-    log = AttemptLog()
-    for number in range(200):
-        log.give_up(message(), f'error {number}', float(number), 64)
-    with database.transaction() as connection:
-        connection.root()['log'] = log
-    database.cacheMinimize()
-    with database.transaction() as connection:
-        errors = [error for _, error, _ in connection.root()['log'].exhausted()]
-    assert errors[-1] == 'error 199'
-    assert 64 <= len(errors) < 64 + 32
-    assert errors == [f'error {number}' for number in range(200 - len(errors), 200)]
