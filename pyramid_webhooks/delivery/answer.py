@@ -6,6 +6,8 @@ import dataclasses
 import re
 from collections.abc import Callable
 
+from pyramid_webhooks.delivery.unpacking import unpack_content
+
 #: Most header lines, and the longest of them in bytes.
 MAX_HEADERS = 100
 MAX_LINE = 8192
@@ -17,6 +19,7 @@ _MAX_CHUNK_LINE = 1024
 _STATUS_LINE = re.compile(rb'HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?', re.DOTALL)
 _LENGTH = re.compile(r'[0-9]{1,18}')
 _CHUNK_SIZE = re.compile(rb'([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?', re.DOTALL)
+_FRAMING = frozenset(('connection', 'content-encoding', 'content-length', 'transfer-encoding'))
 #: A recipient replaces what may not be in a value by spaces (RFC 9110, section 5.5).
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), ' ')
 
@@ -35,7 +38,7 @@ class MalformedAnswer(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, its content as it came.
+    """An answer, its content unpacked.
 
     ``truncated`` says that there was more content than was wanted, or more in the headers than
     is kept, ``reusable`` that the connection may carry another request.
@@ -63,7 +66,7 @@ class AnswerReader:
         self.began = False
 
     def read(self, method: str, max_content: int) -> Answer:
-        """Read the whole answer, but at most ``max_content`` bytes of content.
+        """Read the whole answer, but at most ``max_content`` bytes of content, also unpacked.
 
         :param method: the request's method
         :raises NoAnswer: when the peer closed before it began
@@ -84,8 +87,9 @@ class AnswerReader:
         keep = 'close' not in options if minor else 'keep-alive' in options
         content, truncated, framed = self._read_content(method, status, values, max_content)
         at_end = self._at == len(self._buffer)
+        content, cut = unpack_content(content, values.get('content-encoding', ''), max_content)
         kept = _kept(headers)
-        truncated = truncated or len(kept) < len(headers)
+        truncated = truncated or cut or len(kept) < len(headers)
         return Answer(status, reason, kept, content, truncated, keep and framed and at_end)
 
     # -- the head --------------------------------------------------------------------
@@ -231,11 +235,11 @@ def _kept(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _framing(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Return the headers that say where the answer ends, in lower case."""
+    """Return the headers that say how to read the answer, in lower case."""
     values: dict[str, str] = {}
     for name, value in headers:
         name = name.lower()
-        if name in ('connection', 'content-length', 'transfer-encoding'):
+        if name in _FRAMING:
             value = value.lower()
             values[name] = f'{values[name]},{value}' if name in values else value
     return values

@@ -24,7 +24,6 @@ from pyramid_webhooks.delivery.pool import ConnectionPool
 from pyramid_webhooks.delivery.request_head import UnsendableRequest, request_head
 from pyramid_webhooks.delivery.resolver import Resolver
 from pyramid_webhooks.delivery.target import Target, parse_target
-from pyramid_webhooks.delivery.unpacking import unpack_content
 from pyramid_webhooks.interfaces import DestinationRefused, IDestinationPolicy, ITransportFactory
 from pyramid_webhooks.settings import Settings
 
@@ -188,12 +187,10 @@ class WebhookAdapter(requests.adapters.BaseAdapter):
         response.url = request.url
         response.request = request
         response.connection = self
-        response._content, cut = unpack_content(
-            answer.content, response.headers.get('Content-Encoding', ''), self._max_response
-        )
+        response._content = answer.content
         response._content_consumed = True
         response.elapsed = datetime.timedelta(seconds=time.monotonic() - started)
-        response.truncated = answer.truncated or cut
+        response.truncated = answer.truncated
         response.header_items = answer.headers
         return response
 
