@@ -17,8 +17,11 @@ if TYPE_CHECKING:
         DestinationRefused,
         InvalidArgument,
         UnknownEventType,
+        UnreadableSecret,
     )
     from pyramid_webhooks.resources.finding import find_managers, manager_of
+    from pyramid_webhooks.resources.resealing import encrypt_secrets
+    from pyramid_webhooks.resources.secrets import new_secret
     from pyramid_webhooks.resources.subscribing import subscribe, unsubscribe_owner
     from pyramid_webhooks.startup import stop_delivery
 
@@ -26,10 +29,13 @@ __all__ = [
     'DestinationRefused',
     'InvalidArgument',
     'UnknownEventType',
+    'UnreadableSecret',
+    'encrypt_secrets',
     'explain_event',
     'find_managers',
     'includeme',
     'manager_of',
+    'new_secret',
     'stop_delivery',
     'subscribe',
     'unsubscribe_owner',
@@ -40,10 +46,13 @@ _PLACES = {
     'DestinationRefused': 'interfaces',
     'InvalidArgument': 'interfaces',
     'UnknownEventType': 'interfaces',
+    'UnreadableSecret': 'interfaces',
+    'encrypt_secrets': 'resources.resealing',
     'explain_event': 'emit.api',
     'find_managers': 'resources.finding',
     'includeme': 'inclusion',
     'manager_of': 'resources.finding',
+    'new_secret': 'resources.secrets',
     'stop_delivery': 'startup',
     'subscribe': 'resources.subscribing',
     'unsubscribe_owner': 'resources.subscribing',

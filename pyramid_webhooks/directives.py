@@ -38,7 +38,7 @@ from pyramid_webhooks.resources.arguments import (
     check_owner,
     check_path,
     check_permission,
-    check_signing_secret,
+    check_signing_secrets,
     check_target,
     check_text,
     check_wanted,
@@ -133,7 +133,8 @@ def add_webhook_subscription(
 
     :param to: target URL.
     :param name: its identity over restarts; by default a digest of the parameters.
-    :param secret: ``whsec_`` secret; without one its requests are not signed.
+    :param secret: ``whsec_`` secret or ``whsk_`` private key; several, separated by spaces and the
+        newest first, all sign. Without one its requests are not signed.
     :param path: path of the folder that keeps it, below the application's root object; when the
         application starts, it is added there, or the one that is there is brought in line.
         Without a path it is global.
@@ -160,7 +161,7 @@ def add_webhook_subscription(
                 'owner': check_owner(owner),
                 'permission': check_permission(registry, permission),
                 'dialect': check_dialect(registry, dialect),
-                'secret': None if secret is None else check_signing_secret(secret),
+                'secret': check_signing_secrets(secret),
                 'headers': check_headers(headers),
                 'description': check_text('description', description, empty=True),
             }

@@ -23,6 +23,10 @@ class InvalidArgument(ValueError):
         self.reason = reason
 
 
+class UnreadableSecret(ValueError):
+    """A signing secret can't be decrypted; the message names the subscription and the remedy."""
+
+
 class UnknownEventType(ValueError):
     """An event type was named that nobody registered; the message lists the valid ones."""
 
@@ -100,6 +104,7 @@ class ISubscription(Interface):
     status_message = Attribute('Why it is active or not, as a sentence')
     headers = Attribute('Mapping of additional request headers')
     secrets = Attribute('Tuple of the signing secrets in force, newest first; not to be shown')
+    public_keys = Attribute('Tuple of the ``whpk_`` keys of those that are ed25519 keys')
     description = Attribute('Free text, for people')
     created = Attribute('Aware datetime, UTC')
     modified = Attribute('Aware datetime, UTC')
@@ -126,6 +131,13 @@ class ISubscription(Interface):
             ``unreachable``, of how many more (at most) no record is kept; and
             ``unreachable_until``, when the last of those was given up, or None.
         :raises ValueError: when ``since`` is not aware, or the subscription in no database.
+        """
+
+    def rotate_secret(overlap=86400.0, secret=None):
+        """Sign with a new secret, and for ``overlap`` seconds with the present ones, too.
+
+        :param secret: the new one; by default one of the same scheme is made.
+        :returns: the new secret.
         """
 
 
@@ -224,6 +236,10 @@ class IWebhookDialect(Interface):
 
     method = Attribute('HTTP method')
     content_type = Attribute('Content type of the body')
+    secret_headers = Attribute(
+        'Names of headers whose values are not to be recorded, besides those whose names tell; '
+        'it may be missing'
+    )
 
     def serialize(payload, request):
         """Return the bytes of the data. They are made once for one event, and stored."""
@@ -335,6 +351,19 @@ class ISettings(Interface):
     """The parsed settings, a :class:`pyramid_webhooks.settings.Settings`."""
 
 
+class ISecretVault(Interface):
+    """Encrypts signing secrets for storage, and reads what is stored."""
+
+    def seal(secret, place):
+        """Return what is to be stored of ``secret`` for the subscription with the id ``place``."""
+
+    def open(stored, place):
+        """Return the secret, or raise :class:`UnreadableSecret`."""
+
+    def keys_of(subscription):
+        """Return pairs of a key that signs, and the POSIX time when it ends or None."""
+
+
 class IEventCatalogue(Interface):
     """The registered event types."""
 
@@ -360,7 +389,7 @@ class IOwedDeliveries(Interface):
     def tell(subscription, command):
         """Let the engine know, through the outbox, that the subscription was changed.
 
-        :param command: ``activated``, ``deactivated`` or ``removed``.
+        :param command: ``activated``, ``deactivated``, ``changed`` or ``removed``.
         """
 
     def resend(attempt):

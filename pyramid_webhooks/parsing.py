@@ -20,6 +20,7 @@ _DURATION_UNITS = {None: 1.0, 'ms': 0.001, 's': 1.0, 'm': 60.0, 'h': 3600.0, 'd'
 _LONGEST = 3650 * 86400.0
 _SIZE = re.compile(r'([0-9]+)\s*(B|KB|KiB|MB|MiB)?\Z', re.IGNORECASE)
 _SIZE_UNITS = {None: 1, 'b': 1, 'kb': 1000, 'kib': 1024, 'mb': 1000**2, 'mib': 1024**2}
+_KEY_LENGTH = 32
 _TRUE = frozenset(('true', 'yes', 'on', 'y', 't', '1'))
 _FALSE = frozenset(('false', 'no', 'off', 'n', 'f', '0', ''))
 
@@ -138,6 +139,19 @@ def parse_required_text(value: Any) -> str:
 def parse_optional_text(value: Any) -> str | None:
     """A text, or None for an empty one."""
     return parse_text(value) or None
+
+
+def parse_keys(value: Any) -> tuple[str, ...] | None:
+    """Random texts of at least 32 characters, separated by spaces, lines or commas; or None."""
+    if not isinstance(value, (str, list, tuple)):
+        raise ValueError('is not a text')
+    keys = parse_words(value)
+    if any(len(key) < _KEY_LENGTH for key in keys):
+        raise ValueError(
+            f'has a key of less than {_KEY_LENGTH} characters; make one with '
+            f'python -c "import secrets; print(secrets.token_urlsafe(32))"'
+        )
+    return keys or None
 
 
 def parse_proxy(value: Any) -> str | None:

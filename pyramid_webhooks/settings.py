@@ -22,8 +22,8 @@ from pyramid_webhooks.parsing import (
     parse_duration,
     parse_durations,
     parse_fraction,
+    parse_keys,
     parse_networks,
-    parse_optional_text,
     parse_ports,
     parse_proxy,
     parse_required_text,
@@ -179,7 +179,11 @@ TABLE: tuple[Setting, ...] = (
         'A larger response is cut to this size and marked as truncated.',
     ),
     Setting(
-        'secrets_key', '', parse_optional_text, 'The key that encrypts signing secrets at rest.'
+        'secrets_key',
+        '',
+        parse_keys,
+        'Keys of at least 32 random characters each, separated by spaces. The first one encrypts '
+        'signing secrets at rest, all of them decrypt. Empty: secrets are stored as they are.',
     ),
     Setting(
         'lease',
@@ -239,7 +243,7 @@ class Settings:
     allowed_ports: tuple[int, ...]
     max_payload: int
     max_response: int
-    secrets_key: str | None = dataclasses.field(repr=False)
+    secrets_key: tuple[str, ...] | None = dataclasses.field(repr=False)
     lease: float
     rest: bool
     zope_event: bool

@@ -40,6 +40,7 @@ from pyramid_webhooks.interfaces import (
     IPermissionNames,
     IPinger,
     IRetryPolicy,
+    ISecretVault,
     ISettings,
     ITransportFactory,
     ITreeDeclarations,
@@ -51,7 +52,10 @@ from pyramid_webhooks.registries import databases_of
 from pyramid_webhooks.resources.arguments import check_dialect
 from pyramid_webhooks.resources.globals import bring_records_in_line
 from pyramid_webhooks.resources.keeping import bring_tree_in_line
+from pyramid_webhooks.resources.resealing import report_secrets
+from pyramid_webhooks.resources.sealed import sealed_index
 from pyramid_webhooks.resources.subscription import ADD, ADMIN, DELETE, EDIT, RETRY, VIEW
+from pyramid_webhooks.resources.vault import Vault
 
 logger = logging.getLogger(__name__)
 
@@ -66,13 +70,9 @@ _only_looking = ContextVar('only looking', default=False)
 
 def register_settings(config: Configurator, settings: Any) -> None:
     """Register the parsed settings, and everything that needs no other part."""
-    if settings.secrets_key is not None:
-        raise ConfigurationError(
-            'The setting webhooks.secrets_key is set, but signing secrets can not be encrypted '
-            'in this version. Remove it, and protect the database.'
-        )
     registry = config.registry
     registry.registerUtility(settings, ISettings)
+    registry.registerUtility(Vault(settings.secrets_key or ()), ISecretVault)
     registry.registerUtility(OwedDeliveries(registry), IOwedDeliveries)
 
 
@@ -148,6 +148,7 @@ def start(event: ApplicationCreated) -> None:
         )
     if databases_of(registry):
         prepare_databases(registry)
+        report_secrets(registry)
     bring_tree_in_line(registry)
     engine = registry.queryUtility(IDeliveryEngine)
     if settings.delivery == 'worker' or _only_looking.get() or is_one_shot_command():
@@ -181,6 +182,7 @@ def prepare_databases(registry: Registry) -> None:
             connection = database.open(transaction_manager=manager)
             try:
                 _check_format(name, outbox_of(connection, create=True))
+                sealed_index(connection, create=True)
                 gone = []
                 if name == '':
                     global_manager = registry.getUtility(IGlobalManager)

@@ -98,7 +98,7 @@ def test_a_permission_that_a_view_added_later_names_is_known():
     assert 'audit' in configure(setup).registry.getUtility(IGlobalManager)
 
 
-def test_a_key_for_secrets_is_refused_and_not_shown():
+def test_a_short_key_for_secrets_is_refused_and_not_shown():
     with pytest.raises(ConfigurationError, match='webhooks.secrets_key') as caught:
         configure(secrets_key='hidden')
     assert 'hidden' not in str(caught.value)

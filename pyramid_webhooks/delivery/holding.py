@@ -35,6 +35,7 @@ class View:
     :ivar new: jobs that are to be held once the transaction is over.
     :ivar dropped: deliveries that are dropped.
     :ivar stopped: recipients of which nothing more must be sent once the transaction is over.
+    :ivar changed: recipients whose jobs have to be prepared anew.
     :ivar suspects: recipients for which preconditions failed.
     :ivar touched: numbers of the partitions whose owner this process must be.
     """
@@ -45,6 +46,7 @@ class View:
         self.new: list[Job] = []
         self.dropped: list[Dropped] = []
         self.stopped: list[Recipient] = []
+        self.changed: list[Recipient] = []
         self.suspects: list[Recipient] = []
         self.touched: set[int] = set()
 
@@ -132,6 +134,10 @@ class Holding:
         :returns: those that can be sent; and those that can't because their subscription was
             removed or deactivated meanwhile.
         """
+        for recipient in view.changed:
+            jobs = self.unsent(recipient)
+            if jobs:
+                self._waiting[recipient] = jobs
         ready: list[Job] = []
         returned: list[Job] = []
         taken: list[tuple[Recipient, int]] = []

@@ -15,6 +15,7 @@ from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE
 from pyramid_webhooks.delivery.recovering import recover
 from pyramid_webhooks.outbox.owed import (
     ACTIVATED,
+    CHANGED,
     LAST,
     PRECONDITION,
     RECOVER,
@@ -203,7 +204,7 @@ class IntakeReader:
         entry: Entry,
         oids: list[bytes],
     ) -> None:
-        """Subscriptions were activated, deactivated or removed, or their preconditions failed."""
+        """Subscriptions were changed, activated and the like, or their preconditions failed."""
         command = entry.details[0]
         for oid in oids:
             recipient = (entry.database_in(home), oid)
@@ -216,7 +217,11 @@ class IntakeReader:
                     return
                 continue
             # What it is now counts, not what the command was: commands may be read in any order.
+            view.touched.add(partition_of(recipient))
             state, obj = view.recipients.find(recipient)
+            if command == CHANGED and state == ACTIVE:
+                view.changed.append(recipient)
+                continue
             if state == ACTIVE and command == ACTIVATED:
                 obj.log.reset_health()
             elif state != ACTIVE:
@@ -229,7 +234,6 @@ class IntakeReader:
                     view.schedule_of(owing, recipient).hold(recipient)
                 else:
                     view.drop_queue(owing, recipient)
-            view.touched.add(partition_of(recipient))
         segment.take(key, oids)
 
     @staticmethod

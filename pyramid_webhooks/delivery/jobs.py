@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pyramid_webhooks.delivery.exchange import Outcome
 from pyramid_webhooks.outbox.schedule import QueueKey, Recipient
+from pyramid_webhooks.resources.secrets import Key
 
 #: ``tries`` of a delivery that is tried just once.
 LAST_TRY = 1_000_000
@@ -38,14 +39,17 @@ class Prepared:
     """Everything that is needed to send, and nothing that is persistent.
 
     :ivar headers: the subscription's own.
+    :ivar keys: what signs, newest first, each with the POSIX time at which it ends, or None.
     :ivar problem: why it can't be sent, or None.
+    :ivar lasting: whether the problem is there to stay.
     """
 
     outgoing: Outgoing
     dialect: str
     headers: Mapping[str, str] = dataclasses.field(repr=False)
-    secrets: tuple[str, ...] = dataclasses.field(repr=False)
+    keys: tuple[tuple[Key, float | None], ...] = dataclasses.field(repr=False)
     problem: str | None = None
+    lasting: bool = True
 
 
 class Sent(NamedTuple):

@@ -11,7 +11,7 @@ from ZODB.POSException import POSKeyError
 
 from pyramid_webhooks.delivery.failures import describe
 from pyramid_webhooks.delivery.jobs import Job, Outgoing, Prepared
-from pyramid_webhooks.interfaces import IGlobalManager
+from pyramid_webhooks.interfaces import IGlobalManager, ISecretVault, UnreadableSecret
 from pyramid_webhooks.outbox.schedule import Recipient
 from pyramid_webhooks.resources.finding import is_attached
 from pyramid_webhooks.resources.globals import GlobalRecord
@@ -28,6 +28,7 @@ class Recipients:
 
     def __init__(self, registry: Registry, settings: Settings, connection: Any):
         self._global_manager = registry.getUtility(IGlobalManager)
+        self._vault = registry.getUtility(ISecretVault)
         self._settings = settings
         self._connection = connection
         self._found: dict[Recipient, tuple[str, Any]] = {}
@@ -114,8 +115,14 @@ class Recipients:
         if dialect is None:
             dialect = self._settings.dialect
         data = message.data(dialect, subscription.id)
-        problem = None
+        problem, lasting, keys = None, True, ()
+        try:
+            keys = self._vault.keys_of(subscription)
+        except UnreadableSecret as error:
+            # Never unsigned; and it may be sent once the key is back.
+            problem, lasting = str(error), False
         if data is None:
+            lasting = True
             problem = message.error(dialect, subscription.id) or (
                 f'The event was stored before the subscription had the dialect {dialect!r}.'
             )
@@ -130,6 +137,7 @@ class Recipients:
             ),
             dialect,
             subscription.headers,
-            subscription.secrets,
+            keys,
             problem,
+            lasting,
         )

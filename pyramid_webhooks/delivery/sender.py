@@ -16,7 +16,9 @@ from pyramid_webhooks.delivery.failures import describe
 from pyramid_webhooks.delivery.jobs import Job, Prepared, Sent
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.signing import signature_headers
+from pyramid_webhooks.delivery.veiling import veiled
 from pyramid_webhooks.interfaces import IWebhookDialect
+from pyramid_webhooks.resources.redaction import Veil, shown_url
 from pyramid_webhooks.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class Sender:
         try:
             prepared = job.prepared
             if prepared.problem is not None:
-                job.outcome = refusal(prepared.problem)
+                job.outcome = refusal(prepared.problem, permanent=prepared.lasting)
             else:
                 self._send(job, prepared)
         except (Exception, SystemExit) as error:
@@ -46,30 +48,35 @@ class Sender:
         job.resolved_at = time.time()
 
     def _send(self, job: Job, prepared: Prepared) -> None:
+        dialect = self._registry.queryUtility(IWebhookDialect, name=prepared.dialect)
         try:
-            request, body = self._request(prepared)
+            request, body = self._request(prepared, dialect)
         except Exception as error:
-            job.outcome = refusal(f'The request could not be made: {describe(error)}.', error)
+            outcome = refusal(f'The request could not be made: {describe(error)}.', error)
+            job.outcome = veiled(outcome, Veil(prepared.headers.items()))
             return
         outgoing = prepared.outgoing
         kept = None if body == outgoing.data else body
-        headers = tuple((_text(name), _text(value)) for name, value in request.headers.items())
+        pairs = [(_text(name), _text(value)) for name, value in request.headers.items()]
+        veil = Veil(pairs, getattr(dialect, 'secret_headers', ()))
+        headers, url = veil.headers(pairs), shown_url(request.url)
         limit = self._settings.max_payload
         if len(body) > limit:
             # The body is not kept: the log of attempts is no place for what is too large to send.
-            job.sent = Sent(request.method, request.url, headers, b'' if kept else None)
+            job.sent = Sent(request.method, url, headers, b'' if kept else None)
             job.outcome = refusal(
                 f'The payload has {len(body)} bytes; more than {limit} (webhooks.max_payload) '
                 f'are not sent.'
             )
             return
-        job.sent = Sent(request.method, request.url, headers, kept)
+        job.sent = Sent(request.method, url, headers, kept)
         settings = self._settings
-        job.outcome = perform(self._adapter, request, settings.timeout, settings.max_response)
+        outcome = perform(self._adapter, request, settings.timeout, settings.max_response)
+        job.outcome = veiled(outcome, veil)
 
-    def _request(self, prepared: Prepared) -> tuple[requests.PreparedRequest, bytes]:
+    @staticmethod
+    def _request(prepared: Prepared, dialect: Any) -> tuple[requests.PreparedRequest, bytes]:
         outgoing = prepared.outgoing
-        dialect = self._registry.queryUtility(IWebhookDialect, name=prepared.dialect)
         if dialect is None:
             raise LookupError(f'there is no dialect {prepared.dialect!r} any more')
         body = dialect.body(outgoing)
@@ -94,9 +101,9 @@ class Sender:
                 )
         request.headers.setdefault('User-Agent', USER_AGENT)
         request.headers.update(prepared.headers)
-        request.headers.update(
-            signature_headers(outgoing.id, int(time.time()), body, prepared.secrets)
-        )
+        now = time.time()
+        keys = [key for key, ends in prepared.keys if ends is None or ends > now]
+        request.headers.update(signature_headers(outgoing.id, int(now), body, keys))
         return request, body
 
 
@@ -104,10 +111,12 @@ def _text(value: str | bytes) -> str:
     return value.decode('latin-1') if isinstance(value, bytes) else str(value)
 
 
-def refusal(message: str, error: BaseException | None = None) -> Outcome:
-    """The outcome of what can never be sent."""
+def refusal(
+    message: str, error: BaseException | None = None, *, permanent: bool = True
+) -> Outcome:
+    """The outcome of what was not sent, and as a rule can never be."""
     exceptions = () if error is None else (describe(error),)
-    return Outcome(status=None, message=message, exceptions=exceptions, permanent=True)
+    return Outcome(status=None, message=message, exceptions=exceptions, permanent=permanent)
 
 
 class SenderThreads:

@@ -15,6 +15,9 @@ from zope.interface import implementer, providedBy
 
 from pyramid_webhooks.interfaces import IWebhookDialect
 
+#: Headers that authentication may change although they tell nothing.
+_COMMON_HEADERS = frozenset(('Content-Length', 'Content-Type', 'Date'))
+
 
 @implementer(IWebhookDialect)
 class Dialect:
@@ -30,6 +33,7 @@ class Dialect:
 
     method = 'POST'
     content_type = 'application/json'
+    secret_headers: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -72,9 +76,17 @@ class Dialect:
         if self._auth is None:
             return None
         headers = {'Content-Type': self.content_type, **self.headers(outgoing)}
-        return requests.Request(
-            self.method, outgoing.target, headers=headers, data=body, auth=self._auth
+        request = requests.Request(
+            self.method, outgoing.target, headers=headers, data=body
         ).prepare()
+        before = dict(request.headers)
+        request.prepare_auth(self._auth)
+        authenticating = {
+            name for name, value in request.headers.items() if before.get(name) != value
+        }
+        # By the name alone one could not tell that these are secret.
+        self.secret_headers |= authenticating - _COMMON_HEADERS
+        return request
 
 
 def render_json(payload: Any, request: Any) -> bytes:

@@ -22,6 +22,8 @@ from pyramid_webhooks.registries import databases_of
 ACTIVATED = 'activated'
 DEACTIVATED = 'deactivated'
 REMOVED = 'removed'
+#: Where or how it is sent to, or its secret.
+CHANGED = 'changed'
 RESEND = 'resend'
 #: What failed between two POSIX times is to be sent again.
 RECOVER = 'recover'

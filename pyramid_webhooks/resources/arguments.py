@@ -40,6 +40,8 @@ _RESERVED_HEADERS = frozenset(
     'accept-encoding proxy-authorization proxy-connection '
     'webhook-id webhook-timestamp webhook-signature'.split()
 )
+#: Most secrets that sign at once: each is a signature in every request.
+MAX_SECRETS = 5
 _HEADERS_LIMIT = 50
 _HEADER_LIMIT = 4096
 _resolver = DottedNameResolver(None)
@@ -220,9 +222,19 @@ def check_path(path: Any) -> tuple[str, ...]:
 def check_signing_secret(secret: Any) -> str:
     """Check a signing secret; the error never shows it."""
     if not isinstance(secret, str):
-        raise InvalidArgument('secret', 'must be a text that begins with whsec_.')
+        raise InvalidArgument('secret', 'must be a text that begins with whsec_ or whsk_.')
     try:
         check_secret(secret)
     except ValueError as error:
         raise InvalidArgument('secret', str(error)) from None
     return secret
+
+
+def check_signing_secrets(secrets: Any) -> str | None:
+    """Check what the configuration gives as secret: one or several, newest first, or None."""
+    if secrets is None:
+        return None
+    texts = secrets.split() if isinstance(secrets, str) else [secrets]
+    if not 1 <= len(texts) <= MAX_SECRETS:
+        raise InvalidArgument('secret', f'give one secret, or up to {MAX_SECRETS}.')
+    return ' '.join(map(check_signing_secret, texts))

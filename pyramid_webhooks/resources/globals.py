@@ -26,7 +26,10 @@ from pyramid_webhooks.resources.history import AttemptLog
 from pyramid_webhooks.resources.manager import ACTIVE, INACTIVE
 from pyramid_webhooks.resources.mapping import SubscriptionMapping
 from pyramid_webhooks.resources.message import utc
+from pyramid_webhooks.resources.rotation import DAY, refuse_rotation
+from pyramid_webhooks.resources.secrets import read_secret
 from pyramid_webhooks.resources.subscription import SubscriptionBehaviour
+from pyramid_webhooks.resources.vault import Timed
 
 ROOT_KEY = 'pyramid_webhooks.global'
 
@@ -71,7 +74,7 @@ class GlobalSubscription(SubscriptionBehaviour):
         self.owner = owner
         self.permission = permission
         self.dialect = dialect
-        self.secrets = () if secret is None else (secret,)
+        self.secrets = tuple((secret or '').split())
         self.headers = dict(headers or {})
         self.description = description
         self._record: GlobalRecord | None = None
@@ -81,6 +84,24 @@ class GlobalSubscription(SubscriptionBehaviour):
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    @property
+    def stored_secrets(self) -> tuple[Timed, ...]:
+        """The secrets as a vault takes them; nothing of them is in the database."""
+        return tuple((secret, None) for secret in self.secrets)
+
+    @property
+    def public_keys(self) -> tuple[str, ...]:
+        """The public keys of those secrets that are ed25519 keys."""
+        keys = map(read_secret, self.secrets)
+        return tuple(key.public_key for key in keys if key.public_key is not None)
+
+    def rotate_secret(self, overlap: float = DAY, secret: str | None = None) -> str:
+        """Refused: the configuration defines it.
+
+        :raises TypeError: always.
+        """
+        refuse_rotation(self)
 
     @property
     def fingerprint(self) -> str:

@@ -22,6 +22,7 @@ from pyramid_webhooks.interfaces import (
     MANAGER_NAME,
     InvalidArgument,
     IOwedDeliveries,
+    ISecretVault,
     ISubscriptionFactory,
     ISubscriptionManager,
 )
@@ -40,6 +41,7 @@ from pyramid_webhooks.resources.directory import directory_of
 from pyramid_webhooks.resources.index import EventIndex
 from pyramid_webhooks.resources.mapping import SubscriptionMapping
 from pyramid_webhooks.resources.message import new_message_id
+from pyramid_webhooks.resources.sealed import forget_keys
 from pyramid_webhooks.resources.secrets import new_secret
 from pyramid_webhooks.resources.subscription import Subscription
 
@@ -124,7 +126,8 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
         :param owner: userid whose permission is judged; None judges nobody's.
         :param permission: the permission needed; by default that of the settings.
         :param dialect: name of a dialect; by default that of the settings.
-        :param secret: ``whsec_`` signing secret; by default a new one.
+        :param secret: ``whsec_`` signing secret, or ``whsk_`` private key; by default a new
+            ``whsec_`` one.
         :param headers: additional request headers.
         :param description: free text.
         :param kind: ``tree`` for one that the configuration keeps here; it gets no secret.
@@ -167,6 +170,7 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
         directory = directory_of(self, create=True)
         if directory is not None:
             directory.add(subscription)
+        subscription.seal_secrets(_registry(self).getUtility(ISecretVault))
 
     def _own(self, subscription: Any) -> Subscription:
         if self._subscriptions.get(getattr(subscription, 'id', '')) is not subscription:
@@ -245,6 +249,8 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
             self.index.add(subscription.wanted.keys(), subscription.id)
         if checked:
             subscription.touch()
+        if checked.keys() & {'to', 'dialect', 'headers'}:
+            self._tell(subscription, 'changed')
 
     def __delitem__(self, id: str) -> None:
         """Deactivate and remove a subscription; what it is still owed is dropped.
@@ -260,6 +266,7 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
         directory = directory_of(self)
         if directory is not None:
             directory.discard(subscription)
+        forget_keys(subscription)
         self._tell(subscription, 'removed')
         registry = _registry(self)
         if deactivated:

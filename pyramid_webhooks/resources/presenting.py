@@ -7,6 +7,7 @@ import codecs
 from typing import Any
 
 from pyramid_webhooks.events import EventType
+from pyramid_webhooks.interfaces import UnreadableSecret
 from pyramid_webhooks.resources.redaction import shown_headers
 from pyramid_webhooks.resources.urls import path_of, url_of
 
@@ -18,7 +19,7 @@ def _time(value: Any) -> str | None:
 def subscription_json(subscription: Any, request: Any) -> dict[str, Any]:
     """A subscription; ``for`` and ``when`` are dotted names, secrets are left out."""
     url = url_of(subscription, request)
-    return {
+    shown = {
         'id': subscription.id,
         'url': url,
         'path': path_of(subscription),
@@ -38,6 +39,22 @@ def subscription_json(subscription: Any, request: Any) -> dict[str, Any]:
         'modified': _time(subscription.modified),
         'attempts_url': f'{url}/{subscription.attempts.__name__}',
     }
+    return {**shown, **public_keys_json(subscription)}
+
+
+def public_keys_json(subscription: Any) -> dict[str, Any]:
+    """``public_keys``, newest first, where a subscription signs with ed25519 keys."""
+    try:
+        keys = subscription.public_keys
+    except UnreadableSecret:
+        # It is an error of the configuration, which nobody who sees this can mend.
+        keys = ()
+    return {'public_keys': list(keys)} if keys else {}
+
+
+def secret_json(subscription: Any) -> dict[str, Any]:
+    """The newest secret of a subscription, to be shown once to who made it."""
+    return {'secret': subscription.secrets[0], **public_keys_json(subscription)}
 
 
 def attempt_json(attempt: Any, request: Any) -> dict[str, Any]:

@@ -1,20 +1,29 @@
-"""Keeping the values of secret headers out of what is shown."""
+"""Keeping the values of secret headers out of what is stored, logged and shown."""
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 #: Shown instead of a secret value.
 REDACTED = '…'
-_SECRET_NAMES = frozenset(('authorization', 'proxy-authorization', 'cookie', 'set-cookie'))
-_SECRET_PARTS = ('token', 'secret', 'key', 'password', 'credential')
+#: ``Authorization`` and ``X-Auth`` are secret, ``X-Author`` is not.
+_SECRET_PART = re.compile(
+    'auth(?!or(?!i[sz]))|cookie|credential|key|passw|secret|session|token', re.IGNORECASE
+)
+#: These only say how one may authenticate.
+_CHALLENGES = frozenset(('www-authenticate', 'proxy-authenticate'))
+#: A value with fewer characters than this is no secret that could be told from other text.
+_FEWEST = 6
+_CREDENTIALS = re.compile(r'//[^/?#]*@')
 
 
+@functools.lru_cache(256)
 def is_secret(name: str) -> bool:
     """Whether the value of the header ``name`` is not to be shown."""
-    name = name.lower()
-    return name in _SECRET_NAMES or any(part in name for part in _SECRET_PARTS)
+    return name.lower() not in _CHALLENGES and _SECRET_PART.search(name) is not None
 
 
 def shown_headers(headers: Mapping[str, str] | Any) -> dict[str, str]:
@@ -29,3 +38,48 @@ def shown_headers(headers: Mapping[str, str] | Any) -> dict[str, str]:
         else:
             shown[name] = value
     return shown
+
+
+def shown_url(url: str) -> str:
+    """The URL without a user name and password, should it have any."""
+    return _CREDENTIALS.sub(f'//{REDACTED}@', url)
+
+
+class Veil:
+    """Hides the secret header values of one request, wherever they turn up.
+
+    Receivers may answer with what they were sent, and errors may quote it.
+
+    :param headers: names and values of the request.
+    :param names: further headers whose values are secret, whatever they are called.
+    """
+
+    def __init__(self, headers: Iterable[tuple[str, str]], names: Iterable[str] = ()):
+        self._names = frozenset(name.lower() for name in names)
+        values: set[str] = set()
+        for name, value in headers:
+            if self._hides(name):
+                # "Bearer 2b6f…" may come back without its first word.
+                values.update((value, value.rpartition(' ')[2]))
+        found = sorted((each for each in values if len(each) >= _FEWEST), key=len, reverse=True)
+        self._texts = [re.escape(each) for each in found]
+
+    def _hides(self, name: str) -> bool:
+        return name.lower() in self._names or is_secret(name)
+
+    def headers(self, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """These headers as they may be stored."""
+        return tuple(
+            (name, REDACTED if self._hides(name) else self.text(value)) for name, value in pairs
+        )
+
+    def text(self, text: str) -> str:
+        """The text without the secret values."""
+        return re.sub('|'.join(self._texts), REDACTED, text) if self._texts else text
+
+    def content(self, content: bytes) -> bytes:
+        """The bytes without the secret values."""
+        if not self._texts:
+            return content
+        pattern = '|'.join(self._texts).encode('latin-1', 'ignore')
+        return re.sub(pattern, REDACTED.encode(), content)

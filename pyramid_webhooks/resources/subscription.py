@@ -24,6 +24,7 @@ from pyramid_webhooks.resources.attempts import Attempt, Attempts
 from pyramid_webhooks.resources.history import AttemptLog
 from pyramid_webhooks.resources.message import utc
 from pyramid_webhooks.resources.recovery import Recovery, recover
+from pyramid_webhooks.resources.rotation import RotatingSecrets
 from pyramid_webhooks.resources.statistics import Statistics, statistics_of
 
 VIEW = 'webhooks.view'
@@ -144,7 +145,7 @@ class SubscriptionBehaviour:
 
 
 @implementer(ISubscription)
-class Subscription(SubscriptionBehaviour, Persistent):
+class Subscription(SubscriptionBehaviour, RotatingSecrets, Persistent):
     """A subscription that is kept in the tree. Managers make it."""
 
     def __init__(
@@ -169,8 +170,8 @@ class Subscription(SubscriptionBehaviour, Persistent):
         self.owner = owner
         self.permission = permission
         self.dialect = dialect
-        self._secrets: tuple[tuple[str, float | None], ...] = ()
-        self.set_secret(secret)
+        # The manager has them sealed before anything is stored.
+        self._secrets = tuple((text, None) for text in (secret or '').split())
         self.headers = headers
         self.description = description
         self._active = False
@@ -211,16 +212,6 @@ class Subscription(SubscriptionBehaviour, Persistent):
         return utc(self._modified)
 
     @property
-    def secrets(self) -> tuple[str, ...]:
-        """The signing secrets in force, newest first."""
-        now = time.time()
-        return tuple(secret for secret, ends in self._secrets if ends is None or ends > now)
-
-    def set_secret(self, secret: str | None) -> None:
-        """Let its requests be signed with ``secret`` alone; None: they are not signed."""
-        self._secrets = () if secret is None else ((secret, None),)
-
-    @property
     def recipient(self) -> Any:
         """The persistent object by which the outbox knows it."""
         return self
@@ -228,3 +219,4 @@ class Subscription(SubscriptionBehaviour, Persistent):
     def touch(self) -> None:
         """Note that it was modified now."""
         self._modified = time.time()
+        self.forget_ended_secrets()

@@ -9,6 +9,7 @@ from pyramid_webhooks.resources.urls import add_url_adapters
 from pyramid_webhooks.rest.attempts import attempt_service, attempts_service, retry_service
 from pyramid_webhooks.rest.errors import RENDERER, Refused, show_refusal
 from pyramid_webhooks.rest.events import event_service, events_service
+from pyramid_webhooks.rest.rotation import rotation_service
 from pyramid_webhooks.rest.services import register_services
 from pyramid_webhooks.rest.subscriptions import folder_service, subscription_service
 
@@ -20,6 +21,7 @@ SERVICES = (
     attempts_service,
     attempt_service,
     retry_service,
+    rotation_service,
     subscription_service,
 )
 

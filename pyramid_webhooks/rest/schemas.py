@@ -7,6 +7,9 @@ from typing import Any
 
 import colander
 
+from pyramid_webhooks.resources.rotation import DAY
+from pyramid_webhooks.resources.secrets import SCHEMES
+
 LIMIT = 50
 MAX_LIMIT = 250
 _OUTPUT_ONLY = 'is output only.'
@@ -36,6 +39,30 @@ class Value(colander.SchemaType):
         if type(cstruct) is not self.type:
             raise colander.Invalid(node, f'must be {self.called}.')
         return cstruct
+
+
+class Seconds(Value):
+    """A number of seconds."""
+
+    def __init__(self) -> None:
+        super().__init__(float, 'a number of seconds')
+
+    def deserialize(self, node: Any, cstruct: Any) -> Any:
+        # A whole number may be too large to be made a float.
+        return cstruct if type(cstruct) is int else super().deserialize(node, cstruct)
+
+
+class Scheme(Value):
+    """The name of a signature scheme."""
+
+    def __init__(self) -> None:
+        super().__init__(str, 'one of ' + ', '.join(SCHEMES))
+
+    def deserialize(self, node: Any, cstruct: Any) -> Any:
+        value = super().deserialize(node, cstruct)
+        if value is not colander.null and value not in SCHEMES:
+            raise colander.Invalid(node, f'must be {self.called}.')
+        return value
 
 
 class Texts(Value):
@@ -148,6 +175,7 @@ class EventSubscription(Schema):
     description = _text(missing='')
     owner = _text(missing=None)
     secret = _text(missing=None)
+    scheme = _node(Scheme(), missing=None)
 
 
 class NewSubscription(EventSubscription):
@@ -172,6 +200,14 @@ class Change(Schema):
     headers = _changed(Value(dict, _HEADERS, null=None))
     description = _changed(Value(str, 'a text', null=...))
     active = _changed(Value(bool, 'true or false', null=...))
+
+
+class Rotation(Schema):
+    """A new signing secret."""
+
+    overlap = _node(Seconds(), missing=DAY)
+    secret = _text(missing=None)
+    scheme = _node(Scheme(), missing=None)
 
 
 class SubscriptionQuery(Schema):

@@ -6,7 +6,8 @@ from typing import Any
 
 from pyramid_webhooks.interfaces import ISettings
 from pyramid_webhooks.resources.finding import manager_of
-from pyramid_webhooks.resources.presenting import subscription_json
+from pyramid_webhooks.resources.presenting import secret_json, subscription_json
+from pyramid_webhooks.resources.secrets import new_secret
 from pyramid_webhooks.resources.subscribing import forget_manager, subscribe
 from pyramid_webhooks.resources.subscription import ADMIN
 from pyramid_webhooks.rest.access import authenticated, demand
@@ -25,6 +26,9 @@ def create(request: Any, folder: Any, events: list[str]) -> dict[str, Any]:
         values['owner'] = userid
     _check_ambition(request, values, userid)
     values['events'] = events
+    scheme = values.pop('scheme')
+    if values['secret'] is None and scheme is not None:
+        values['secret'] = new_secret(scheme)
     missing = manager_of(folder) is None
     if missing:
         _make_manager(folder)
@@ -38,7 +42,7 @@ def create(request: Any, folder: Any, events: list[str]) -> dict[str, Any]:
     request.response.status_int = 201
     shown = subscription_json(subscription, request)
     request.response.location = shown['url']
-    return {**shown, 'secret': subscription.secrets[0]}
+    return {**shown, **secret_json(subscription)}
 
 
 def _check_ambition(request: Any, values: dict[str, Any], userid: str) -> None:

@@ -67,7 +67,8 @@ def get_subscription(request: Any) -> dict[str, Any]:
     return subscription_json(request.context, request)
 
 
-def _changeable(request: Any, **_: Any) -> None:
+def changeable(request: Any, **_: Any) -> None:
+    """A Cornice validator: the subscription is not one that the configuration defines."""
     reason = _REASONS.get(request.context.kind)
     if reason is not None:
         raise Refused(409, 'path', 'id', reason)
@@ -77,7 +78,7 @@ def _changeable(request: Any, **_: Any) -> None:
     validators=(
         subscription_seen,
         needs(EDIT, 'change this subscription'),
-        _changeable,
+        changeable,
         colander_body_validator,
     ),
     schema=Change(),
@@ -98,7 +99,7 @@ def change_subscription(request: Any) -> dict[str, Any]:
 
 
 @subscription_service.delete(
-    validators=(subscription_seen, needs(DELETE, 'remove this subscription'), _changeable)
+    validators=(subscription_seen, needs(DELETE, 'remove this subscription'), changeable)
 )
 def remove_subscription(request: Any) -> str:
     """Remove it; what it is still owed is dropped."""

@@ -11,7 +11,7 @@ from pyramid_webhooks.delivery.sender import Sender
 from pyramid_webhooks.delivery.transport import make_transport
 from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.interfaces import IDestinationPolicy, ISettings
-from pyramid_webhooks.resources.secrets import new_secret
+from pyramid_webhooks.resources.secrets import new_secret, read_secret
 
 
 class Wrapping(Dialect):
@@ -72,7 +72,13 @@ def send(receiver):
     def send(dialect='', data=b'{}', headers=(), secrets=(), problem=None, to=None):
         outgoing = Outgoing('msg_1', 'a.b', 1.0, to or receiver.url, 'sub_1', data)
         job = Job('', ('', b'1' * 8), b'm', created=0.0, due=0.0)
-        job.prepared = Prepared(outgoing, dialect, dict(headers), tuple(secrets), problem)
+        job.prepared = Prepared(
+            outgoing,
+            dialect,
+            dict(headers),
+            tuple((read_secret(each), None) for each in secrets),
+            problem,
+        )
         sender.send(job)
         return job
 

@@ -16,6 +16,7 @@ from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
     IEventCatalogue,
     IGlobalManager,
+    ISecretVault,
     ISettings,
     ISubscriptionManager,
 )
@@ -28,6 +29,7 @@ from pyramid_webhooks.resources.traversal import (
     wrap_traversers,
 )
 from pyramid_webhooks.resources.urls import add_url_adapters, path_of, url_of
+from pyramid_webhooks.resources.vault import Vault
 from pyramid_webhooks.settings import parse_settings
 from tests.rest.application import Document, Folder, make_site
 
@@ -39,6 +41,7 @@ def registry():
     """The registry of an application that has what managers need, and the wrapped traverser."""
     registry = Registry('application')
     registry.registerUtility(parse_settings({}), ISettings)
+    registry.registerUtility(Vault(), ISecretVault)
     catalogue = EventCatalogue()
     catalogue.add(EventType('document.added'))
     registry.registerUtility(catalogue, IEventCatalogue)
