@@ -18,6 +18,7 @@ from zope.interface import implementer
 from pyramid_webhooks.emit.requests import request_for
 from pyramid_webhooks.interfaces import (
     IApplicability,
+    IPermissionNames,
     IPermitsFor,
     IPrincipalsResolver,
     ISettings,
@@ -25,7 +26,7 @@ from pyramid_webhooks.interfaces import (
 
 logger = logging.getLogger(__name__)
 
-#: What is answered where nobody has the userid, or nothing can tell.
+#: What is answered where nobody has the userid, nobody defines the permission, or nothing can tell.
 UNKNOWN = None
 Judge = Callable[[str, Any, str, Any], bool | None]
 
@@ -41,6 +42,7 @@ class Applicability:
         self._permission = registry.getUtility(ISettings).permission
         self._acl = ACLHelper()
         self._judge: Judge | None = None
+        self._defined: frozenset[str] = frozenset()
 
     def is_applicable(self, subscription: Any, obj: Any, request: Any = None) -> bool:
         """Whether the owner of ``subscription`` has its permission on ``obj`` now."""
@@ -61,12 +63,21 @@ class Applicability:
         try:
             if request is None:
                 request = request_for(self._registry)
-            return judge(owner, obj, permission, request)
+            verdict = judge(owner, obj, permission, request)
+            if verdict is False and not self._is_defined(permission):
+                return UNKNOWN
+            return verdict
         except Exception:
             logger.exception(
                 'The permission %r of %r could not be judged; that is a no.', permission, owner
             )
             return UNKNOWN
+
+    def _is_defined(self, permission: str) -> bool:
+        # A view may be added at any time, but what is defined once stays so.
+        if permission not in self._defined:
+            self._defined = frozenset(self._registry.getUtility(IPermissionNames)())
+        return permission in self._defined
 
     def can_tell(self) -> bool:
         """Whether there is a way to judge owners in this application."""

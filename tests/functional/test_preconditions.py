@@ -137,6 +137,23 @@ def test_where_nobody_can_tell_everybody_is_unknown(make_company, receiver):
     assert state(company) == (False, MESSAGE)
 
 
+def test_a_permission_that_nobody_defines_any_more_counts_like_an_unknown_owner(
+    make_company, receiver
+):
+    def setup(config):
+        config.add_view(lambda request: {}, name='greet', permission='greet', renderer='json')
+
+    company = make_company(settings=SETTINGS, setup=setup)
+    company.subscribe('/NWS/OUN', receiver.url, owner='manager', permission='greet')
+    hire(company, LIMIT)
+    assert failures(company) == [0], 'a permission that the owner does not have is normal'
+    company.restart(setup=None)
+    hire(company, LIMIT - 1, start=LIMIT)
+    assert failures(company) == [LIMIT - 1]
+    hire(company, 1, start=2 * LIMIT)
+    assert state(company) == (False, MESSAGE)
+
+
 def test_an_owner_lookup_that_raises_counts_as_unknown(make_company, receiver):
     class Broken(Security):
         def permits_for(self, userid, context, permission):
