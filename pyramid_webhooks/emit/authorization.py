@@ -26,7 +26,7 @@ from pyramid_webhooks.interfaces import (
 
 logger = logging.getLogger(__name__)
 
-#: What is answered where nobody has the userid, nobody defines the permission, or nothing can tell.
+#: What is answered where nobody has the userid or defines the permission, or nothing can tell.
 UNKNOWN = None
 Judge = Callable[[str, Any, str, Any], bool | None]
 
