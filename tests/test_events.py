@@ -92,6 +92,14 @@ def test_an_event_has_the_name_of_the_most_specific_pair(event_types, obj, event
         assert resolution.event_type.name == name
 
 
+def test_a_pair_is_resolved_once_for_all_objects_of_a_type():
+    made = catalogue(BROAD)
+    first, other = Book(), Book()
+    found = made.resolve(first, Happened(first))
+    assert made.resolve(other, Happened(other)) is found
+    assert made.resolve(first, Printed(first)) is not found
+
+
 def test_without_a_pair_it_has_the_name_of_the_interface_of_the_event():
     book = Book()
     resolution = catalogue().resolve(book, Printed(book))

@@ -164,6 +164,16 @@ def test_a_raw_event_carries_any_payload_to_the_hooks_of_one_user(company, recei
     assert request.json()['data'] == {'username': 'head'}
 
 
+def test_a_raw_event_without_a_user_is_for_the_hooks_of_all(company, receiver):
+    for owner in ('head', 'manager'):
+        hooked(company, 'user.logged_in', receiver.url_for(owner), owner)
+    company.request(
+        lambda context, request: request.webhooks.notify('user.logged_in', payload='anybody')
+    )
+    company.settle()
+    assert {request.path for request in receiver.requests} == {'/head', '/manager'}
+
+
 def test_a_factory_that_is_given_the_hook_makes_the_whole_body(make_company, receiver):
     def serialize(book, event, subscription):
         return {'hook': subscription.id, 'data': {'name': book.title.upper()}}
@@ -241,22 +251,29 @@ def test_a_handler_is_told_what_was_sent_to_which_hook(make_company, receiver):
     ]
 
 
-def test_a_finder_may_choose_by_what_a_subclass_knows(make_company, receiver):
-    def in_region(search):
+def regional_shop(config):
+    """The shop, which tells the hooks of the south only."""
+
+    def in_the_south(search):
         for manager in search.managers:
             for subscription in manager.matching(search.keys):
-                if subscription.region == search.obj.title:
+                if subscription.region == 'south':
                     yield subscription
 
-    def setup(config):
-        shop(config)
-        config.set_webhook_subscription_factory(Regional)
-        config.set_webhook_finder(in_region)
+    shop(config)
+    config.set_webhook_subscription_factory(Regional)
+    config.set_webhook_finder(in_the_south)
 
-    company = make_company(policy=Permissive(), setup=setup)
+
+def test_a_finder_may_choose_by_what_a_subclass_knows_of_raw_events_too(make_company, receiver):
+    company = make_company(policy=Permissive(), setup=regional_shop)
     for region in ('north', 'south'):
-        to = receiver.url_for(region)
-        company.subscribe('/', to, ['book.added'], owner='head', description=region)
-    add_book(company, title='south')
+        to, events = receiver.url_for(region), ['book.added', 'user.logged_in']
+        company.subscribe('/', to, events, owner='head', description=region)
+    add_book(company)
+    company.request(
+        lambda context, request: request.webhooks.notify('user.logged_in', payload='south')
+    )
     company.settle()
-    assert [request.path for request in receiver.requests] == ['/south']
+    assert [request.path for request in receiver.requests] == ['/south'] * 2
+    assert receiver.requests[1].json() == 'south'
