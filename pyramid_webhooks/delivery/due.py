@@ -6,15 +6,20 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from pyramid_webhooks.delivery.holding import Holding, View
+from pyramid_webhooks.delivery.holding import WINDOW, Holding, View
 from pyramid_webhooks.delivery.intake import is_there
 from pyramid_webhooks.delivery.jobs import Job
+from pyramid_webhooks.delivery.lanes import Lane
 from pyramid_webhooks.delivery.preparing import INACTIVE
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import partition_of
-from pyramid_webhooks.outbox.schedule import Recipient
+from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, QueueKey, Recipient
 
 _FULL_SECONDS = 0.1
+#: Of the deliveries that wait for a time of their own, so many are looked at for the oldest.
+_LOOK_AT = 256
+#: Every so many attempts of the delivery that is the probe, another one is sent after it.
+_ALONE = 4
 
 
 class DueReader:
@@ -32,8 +37,9 @@ class DueReader:
     def changed(self, numbers: Iterable[int]) -> None:
         """Something was put into, or taken out of, the schedules of these partitions."""
         changed = set(numbers)
-        for key in [key for key in self._next if key[1] in changed]:
-            del self._next[key]
+        for key in self._next:
+            if key[1] in changed:
+                self._next[key] = 0.0
 
     def next_due(self) -> float | None:
         """POSIX time at which something becomes due, as far as is known; None for never."""
@@ -53,22 +59,29 @@ class DueReader:
                 # What is due but has no room is looked for again when something is recorded.
                 due = schedule.next_due(after=now)
                 self._next[(home, number)] = (
-                    now + _FULL_SECONDS if self._holding.is_full() else due
+                    now + _FULL_SECONDS if len(self._holding) >= WINDOW else due
                 )
 
     def _read_queue(
         self, view: View, home: str, schedule: Any, recipient: Recipient, now: float
     ) -> None:
-        state, _ = view.recipients.find(recipient)
+        state, obj = view.recipients.find(recipient)
         if state == INACTIVE:
             schedule.hold(recipient)
             view.touched.add(partition_of(recipient))
             return
-        allowance = self._holding.allowance(recipient)
-        room = allowance - self._holding.count(recipient)
-        if room <= allowance // 2 or self._holding.is_full():
-            return
-        for key, item in list(schedule.queue(recipient).items(until=now, limit=allowance * 2)):
+        queue = schedule.queue(recipient)
+        lane = None if obj is None else self._holding.lane(recipient, obj)
+        if lane is not None and lane.health.is_open:
+            found = self._probe(lane, queue)
+            room = len(found)
+        else:
+            allowance = 1 if lane is None else self._holding.allowance(lane)
+            room = allowance - self._holding.count(recipient)
+            if room <= allowance // 2:
+                return
+            found = list(queue.items(until=now, limit=allowance * 2))
+        for key, item in found:
             if room <= 0:
                 return
             if (home, key, recipient) in self._holding:
@@ -85,7 +98,7 @@ class DueReader:
                 number=item.number,
                 tries=item.tries,
                 created=item.created,
-                due=key[0] or item.created,
+                due=item.due or key[0] or item.created,
             )
             if not view.recipients.may_get(job):
                 view.drop_queue(home, recipient)
@@ -93,3 +106,18 @@ class DueReader:
                 return
             view.new.append(job)
             room -= 1
+
+    def _probe(self, lane: Lane, queue: Any) -> list[tuple[QueueKey, Item]]:
+        """What is to be sent to see whether the receiver is back: the oldest delivery.
+
+        Should that one be what the receiver does not like, another one is sent after it now and
+        then.
+        """
+        if self._holding.count(lane.recipient):
+            return []
+        waiting = list(queue.items(until=AT_ONCE, limit=2))
+        found = sorted(waiting + queue.later(_LOOK_AT), key=lambda pair: pair[0][1])[:1]
+        if found and found[0][1].number % _ALONE == 0:
+            found += [pair for pair in waiting if pair != found[0]][:1]
+        self._holding.probe(lane, len(found))
+        return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyramid_webhooks.delivery.jobs import Job
-from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.lanes import FAILING, SLOW, Lane, Lanes
 from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import Recipient
@@ -14,7 +14,8 @@ from pyramid_webhooks.outbox.schedule import Recipient
 #: Jobs in memory for one subscription; the rest waits in the schedule.
 ALLOWANCE = 512
 UNPROVEN_ALLOWANCE = 64
-#: Jobs in memory altogether.
+FAILING_ALLOWANCE = 4
+#: Jobs in memory altogether. Receivers that have not proved themselves get less as it fills.
 WINDOW = 20_000
 
 
@@ -83,10 +84,6 @@ class Holding:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def is_full(self) -> bool:
-        """Whether nothing more may be held."""
-        return len(self._jobs) >= WINDOW
-
     def idle(self) -> bool:
         """Whether nothing waits to be prepared."""
         return not self._waiting
@@ -110,6 +107,7 @@ class Holding:
             if partition_of(job.recipient) in lost:
                 self.unsent(job.recipient)
                 del self._jobs[source]
+        self._lanes.forget(lambda recipient: partition_of(recipient) in lost)
 
     def unsent(self, recipient: Recipient) -> list[Job]:
         """Take out the jobs of a subscription that have not been sent; they stay held."""
@@ -119,9 +117,37 @@ class Holding:
         """All jobs of a subscription that are held; every job is looked at."""
         return [job for job in self._jobs.values() if job.recipient == recipient]
 
-    def allowance(self, recipient: Recipient) -> int:
-        """How many jobs of a subscription may be held."""
-        return ALLOWANCE if self._lanes.lane(recipient).proven else UNPROVEN_ALLOWANCE
+    def waiting(self, recipient: Recipient) -> list[Job]:
+        """The jobs of a subscription that have not been sent."""
+        return [*self._lanes.lane(recipient).jobs, *self._waiting.get(recipient, ())]
+
+    def lane(self, recipient: Recipient, obj: Any) -> Lane:
+        """The lane of a subscription, with the health that ``obj`` has of its receiver."""
+        lane = self._lanes.lane(recipient)
+        if not lane.known:
+            self._lanes.know(recipient, obj.log.health)
+        return lane
+
+    def relearn(self, recipient: Recipient, obj: Any) -> None:
+        """The health that ``obj`` has was changed by others than the receiver."""
+        self._lanes.know(recipient, obj.log.health)
+
+    def probe(self, lane: Lane, permits: int) -> None:
+        """Make so many requests although the breaker is open."""
+        self._lanes.allow(lane.recipient, permits)
+
+    def allowance(self, lane: Lane) -> int:
+        """How many jobs of a lane may be held; of one whose breaker is open, none."""
+        total = len(self._jobs)
+        if lane.health.is_open or total >= WINDOW:
+            return 0
+        if lane.health.proven:
+            return UNPROVEN_ALLOWANCE if lane.tier == SLOW else ALLOWANCE
+        if total >= WINDOW // 2:
+            return 1
+        if total >= WINDOW // 4:
+            return 2
+        return FAILING_ALLOWANCE if lane.tier == FAILING else UNPROVEN_ALLOWANCE
 
     def count(self, recipient: Recipient) -> int:
         """How many jobs of a subscription have not been sent."""

@@ -11,6 +11,7 @@ from ZODB.POSException import POSKeyError
 
 from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.jobs import LAST_TRY, Job
+from pyramid_webhooks.delivery.lanes import Lane
 from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE
 from pyramid_webhooks.delivery.recovering import recover
 from pyramid_webhooks.outbox.owed import (
@@ -40,12 +41,16 @@ _DEEP_REST = 50
 
 
 class Candidate(NamedTuple):
-    """A new delivery, and what it is owed by."""
+    """A new delivery, and what it is owed by.
+
+    :ivar asked: whether somebody wants it to be sent, rather than an event.
+    """
 
     job: Job
     serial: bytes
     segment: Segment
     message: Any
+    asked: bool = False
 
 
 class IntakeReader:
@@ -71,10 +76,13 @@ class IntakeReader:
         self._deep_at = 0.0
         self.more = True
 
-    def read(self, view: View, hints: Iterable[tuple[str, bytes]]) -> dict[Any, bytes]:
+    def read(
+        self, view: View, hints: Iterable[tuple[str, bytes]], stopped: Iterable[Job] = ()
+    ) -> dict[Any, bytes]:
         """Read what was added.
 
         :param hints: (database name, oid of a segment) that were added to.
+        :param stopped: jobs that were in memory already, and have to wait now.
         :returns: what is to be handed to :meth:`accept` when the transaction is over.
         """
         started = time.monotonic()
@@ -98,6 +106,9 @@ class IntakeReader:
         if deep and not self.more:
             now = time.monotonic()
             self._deep_at = now + max(_DEEP_SECONDS, _DEEP_REST * (now - started))
+        for job in stopped:
+            if job.entry is not None and job.home in view.outboxes:
+                candidates += _again(view, job)
         self._admit(view, candidates)
         return seen
 
@@ -175,7 +186,7 @@ class IntakeReader:
                 created=created,
                 due=created,
             )
-            yield Candidate(job, message._p_serial, segment, message)
+            yield Candidate(job, message._p_serial, segment, message, kind == RESEND)
 
     def _bring_forward(self, view: View, home: str, recipient: Recipient, message: Any) -> bool:
         """Take what waits of a message that is to be sent again out of the schedule.
@@ -224,12 +235,15 @@ class IntakeReader:
                 continue
             if state == ACTIVE and command == ACTIVATED:
                 obj.log.reset_health()
+                self._holding.relearn(recipient, obj)
             elif state != ACTIVE:
                 view.stopped.append(recipient)
             # The outboxes of other databases may owe it something, too.
             for owing in view.outboxes:
                 if state == ACTIVE:
                     view.schedule_of(owing, recipient).release(recipient)
+                    if command == ACTIVATED:
+                        view.schedule_of(owing, recipient).resume(recipient)
                 elif state == INACTIVE:
                     view.schedule_of(owing, recipient).hold(recipient)
                 else:
@@ -251,14 +265,14 @@ class IntakeReader:
         for candidate in sorted(candidates, key=lambda each: (each.serial, each.job.entry)):
             job = candidate.job
             recipient = job.recipient
-            state, _ = view.recipients.find(recipient)
+            state, obj = view.recipients.find(recipient)
             if state != INACTIVE and not view.recipients.may_get(job):
                 candidate.segment.take(job.entry, [recipient[1]])
                 view.drop(candidate.message.id, recipient)
                 view.touched.add(partition_of(recipient))
                 continue
             if recipient not in counts:
-                counts[recipient] = self._room(view, job, state)
+                counts[recipient] = self._room(view, candidate, state, obj)
             if counts[recipient] > 0 and total < DELIVERY_LIMIT:
                 counts[recipient] -= 1
                 total += 1
@@ -267,21 +281,37 @@ class IntakeReader:
                 counts[recipient] = 0
                 self._let_wait(view, candidate, state)
 
-    def _room(self, view: View, job: Job, state: str) -> int:
-        """How many more deliveries may be taken into memory for the recipient of ``job``."""
+    def _room(self, view: View, candidate: Candidate, state: str, obj: Any) -> int:
+        """How many more deliveries may be taken into memory for the recipient of this one."""
+        job = candidate.job
         schedule = view.schedule_of(job.home, job.recipient)
         queue = schedule.queue(job.recipient)
         if state == ACTIVE and queue is not None and queue.held:
             # It could not be read for a while, so that nobody told when that was over.
             schedule.release(job.recipient)
             view.touched.add(partition_of(job.recipient))
-        if state == INACTIVE or (queue is not None and queue.next_due() == AT_ONCE):
+        if state == INACTIVE:
+            return 0
+        lane = self._holding.lane(job.recipient, obj)
+        count = self._holding.count(job.recipient)
+        if lane.health.is_open:
+            return 0 if count else self._room_for_probe(lane, candidate.asked, queue)
+        if queue is not None and queue.next_due() == AT_ONCE:
             # What came before waits in the schedule; this has its place behind it.
             return 0
-        return self._holding.allowance(job.recipient) - self._holding.count(job.recipient)
+        return self._holding.allowance(lane) - count
 
-    @staticmethod
-    def _let_wait(view: View, candidate: Candidate, state: str) -> None:
+    def _room_for_probe(self, lane: Lane, asked: bool, queue: Any) -> int:
+        """Whether a new delivery to a receiver that failed is sent to see whether it is back.
+
+        It is when its time has come and nothing older waits, or somebody asked for it.
+        """
+        if not asked and (queue is not None or time.time() < lane.health.probe_at):
+            return 0
+        self._holding.probe(lane, 1)
+        return 1
+
+    def _let_wait(self, view: View, candidate: Candidate, state: str) -> None:
         job = candidate.job
         candidate.segment.take(job.entry, [job.recipient[1]])
         schedule = view.schedule_of(job.home, job.recipient)
@@ -289,7 +319,20 @@ class IntakeReader:
         schedule.put(job.recipient, (AT_ONCE, candidate.serial + job.entry), item)
         if state == INACTIVE:
             schedule.hold(job.recipient)
+        else:
+            _, obj = view.recipients.find(job.recipient)
+            health = self._holding.lane(job.recipient, obj).health
+            if health.is_open:
+                schedule.put_off(job.recipient, health.probe_at)
         view.touched.add(partition_of(job.recipient))
+
+
+def _again(view: View, job: Job) -> Iterator[Candidate]:
+    """Yield the new delivery that ``job`` was made of."""
+    connection = view.outboxes[job.home]._p_jar
+    message = connection.get(job.message)
+    if is_there(message, job.home):
+        yield Candidate(job, message._p_serial, connection.get(job.segment), message)
 
 
 def is_there(message: Any, home: str) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
 
 from pyramid_webhooks.delivery.jobs import Job
+from pyramid_webhooks.delivery.probing import Probing
+from pyramid_webhooks.delivery.retry import RETRY_AFTER_STATUSES
 from pyramid_webhooks.outbox.schedule import Recipient
+from pyramid_webhooks.resources.health import Health
 
 #: Jobs that are prepared ahead for one lane, when its receiver has proved itself and when not.
 PROVEN_AHEAD = 64
@@ -18,26 +21,52 @@ _LANE_LIMIT = 5000
 #: Senders at work while requests are answered quickly, and what is not quick.
 _QUICK_SENDERS = 1
 _SLOW_SECONDS = 0.0015
+#: A receiver that takes longer to answer with success is slow.
+SLOW_ANSWER = 1.0
+
+#: What a lane is, in the order in which they get slots. ``SLIPPED`` are those whose last request
+#: failed after others had succeeded; ``FRESH`` those that have not been tried.
+PROMPT, SLIPPED, FRESH, SLOW, FAILING = range(5)
 
 
 class Lane:
     """The jobs of one subscription, in order, and how many of them are being sent.
 
-    :ivar proven: whether its last request was answered with success.
+    :ivar health: of its receiver; what is stored, and what was not recorded yet.
+    :ivar known: whether that was read from what is stored.
+    :ivar tier: one of those above.
+    :ivar limit: requests that may be open.
+    :ivar permits: requests that may be made although the breaker is open.
     """
 
-    __slots__ = ('jobs', 'open', 'proven', 'queued', 'recipient')
+    __slots__ = (
+        'health',
+        'jobs',
+        'known',
+        'limit',
+        'open',
+        'permits',
+        'queued',
+        'recipient',
+        'tier',
+    )
 
     def __init__(self, recipient: Recipient):
         self.recipient = recipient
         self.jobs: deque[Job] = deque()
+        self.health = Health()
+        self.known = False
+        self.tier = FRESH
+        self.limit = 1
         self.open = 0
-        self.proven = False
+        self.permits = 0
         self.queued = False
 
     def ahead(self) -> int:
         """How many more jobs are worth preparing."""
-        limit = PROVEN_AHEAD if self.proven else UNPROVEN_AHEAD
+        limit = PROVEN_AHEAD if self.health.successes else UNPROVEN_AHEAD
+        if not self.limit:
+            return 0
         return limit - len(self.jobs) - self.open
 
 
@@ -45,51 +74,160 @@ class Lanes:
     """What senders take jobs from. It is safe to be used by many threads.
 
     A receiver that has not proved itself, or fails, gets one request at a time, and all such
-    together at most half of the slots. Lanes take turns.
+    together at most half of the slots; those that fail, a quarter. One that answers with success
+    gets more with each success. Those that answer promptly always have a quarter of the slots for
+    themselves. Lanes of one kind take turns.
 
     :param slots: requests that may be open at once.
     :param slots_per_lane: the same for one subscription.
     """
 
-    def __init__(self, slots: int, slots_per_lane: int):
+    def __init__(self, slots: int, slots_per_lane: int, probing: Probing | None = None):
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._slots = slots
         self._slots_per_lane = slots_per_lane
+        self._probing = Probing(()) if probing is None else probing
         self._in_flight_limit = 2 * slots
         self._unproven_limit = max(1, slots // 2)
+        self._failing_limit = max(1, slots // 4)
+        self._not_prompt_limit = slots - slots // 4
         self._lanes: dict[Recipient, Lane] = {}
-        self._proven: deque[Lane] = deque()
-        self._unproven: deque[Lane] = deque()
+        self._queues: tuple[OrderedDict[Lane, None], ...] = tuple(OrderedDict() for _ in range(5))
+        self._open_of = [0] * 5
         self._open = 0
-        self._unproven_open = 0
         self._idle = 0
         self._ready = 0
         self._results: list[Job] = []
         self._results_since = 0.0
         self._started: dict[int, float] = {}
         self._unrecorded = 0
+        self._tripped: dict[Recipient, None] = {}
         self._closed = False
 
     def lane(self, recipient: Recipient) -> Lane:
         """The lane of a subscription, made if it is missing."""
         with self._lock:
-            lane = self._lanes.get(recipient)
-            if lane is None:
-                lane = self._lanes[recipient] = Lane(recipient)
-            return lane
+            return self._lane(recipient)
+
+    def _lane(self, recipient: Recipient) -> Lane:
+        lane = self._lanes.get(recipient)
+        if lane is None:
+            lane = self._lanes[recipient] = Lane(recipient)
+        return lane
+
+    # --- from the engine's thread
+
+    def know(self, recipient: Recipient, health: Health) -> None:
+        """This is what is stored of the health of a receiver."""
+        with self._lock:
+            lane = self._lane(recipient)
+            lane.health = Health(*health.values())
+            lane.known = True
+            self._judge(lane)
+            self._enqueue(lane)
+
+    def allow(self, recipient: Recipient, permits: int) -> None:
+        """So many requests may be made although the breaker is open."""
+        with self._lock:
+            lane = self._lane(recipient)
+            lane.permits = permits
+            self._judge(lane)
+            self._enqueue(lane)
+
+    def forget(self, is_lost: Callable[[Recipient], bool]) -> None:
+        """Know nothing any more of the lanes of which this is true."""
+        with self._lock:
+            for recipient, lane in self._lanes.items():
+                if is_lost(recipient):
+                    lane.known = False
+                    lane.permits = 0
+
+    def tripped(self) -> list[Recipient]:
+        """Take those whose breaker has opened: what they have ready has to wait."""
+        with self._lock:
+            tripped, self._tripped = self._tripped, {}
+            return list(tripped)
 
     def offer(self, jobs: Iterable[Job]) -> None:
         """Add prepared jobs."""
         with self._lock:
             for job in jobs:
-                lane = self._lanes.get(job.recipient)
-                if lane is None:
-                    lane = self._lanes[job.recipient] = Lane(job.recipient)
+                lane = self._lane(job.recipient)
                 lane.jobs.append(job)
                 self._ready += 1
                 self._enqueue(lane)
             self._call()
+
+    def results(self) -> list[Job]:
+        """Take the finished jobs; they stay in flight until :meth:`recorded`."""
+        with self._lock:
+            results, self._results = self._results, []
+            return results
+
+    def waiting_results(self) -> tuple[int, float]:
+        """How many :meth:`results` would return, and the monotonic time of the first."""
+        return len(self._results), self._results_since
+
+    def shortage(self) -> int:
+        """Call senders for the jobs that wait; how many more than there are would have work.
+
+        Senders that have an answer at once are no faster for being many: they only keep each
+        other, and the application, from running. So there are few until requests take longer.
+        """
+        with self._lock:
+            return self._call()
+
+    def waiting(self) -> bool:
+        """Whether there are jobs that a further sender could send."""
+        with self._lock:
+            return self._startable(1) > 0
+
+    def recorded(self, count: int) -> None:
+        """So many finished jobs have been recorded, or belong to another process now."""
+        with self._lock:
+            self._unrecorded -= count
+            self._call()
+
+    def discard(self, recipient: Recipient) -> list[Job]:
+        """Take out the jobs of a subscription that have not been sent."""
+        with self._lock:
+            lane = self._lanes.get(recipient)
+            if lane is None:
+                return []
+            jobs = list(lane.jobs)
+            lane.jobs.clear()
+            self._ready -= len(jobs)
+            if lane.queued:
+                lane.queued = False
+                del self._queues[lane.tier][lane]
+            return jobs
+
+    def forget_idle(self) -> None:
+        """Forget the lanes that have had nothing to do, to keep memory bounded."""
+        with self._lock:
+            if len(self._lanes) > _LANE_LIMIT:
+                for key, lane in list(self._lanes.items()):
+                    if not (lane.open or lane.jobs or lane.permits):
+                        del self._lanes[key]
+
+    def busy(self) -> bool:
+        """Whether anything is ready, being sent, or not recorded yet."""
+        with self._lock:
+            return bool(self._ready or self._unrecorded)
+
+    def sending(self) -> int:
+        """How many requests are open."""
+        with self._lock:
+            return self._open
+
+    def close(self) -> None:
+        """Give out no more jobs."""
+        with self._lock:
+            self._closed = True
+            self._work.notify_all()
+
+    # --- from the senders
 
     def take(self, timeout: float) -> Job | None:
         """The next job to send; None after ``timeout`` seconds without one, or when closed."""
@@ -119,14 +257,8 @@ class Lanes:
             lane = self._lanes[job.recipient]
             lane.open -= 1
             self._open -= 1
-            if not lane.proven:
-                self._unproven_open -= 1
-            elif not job.outcome.succeeded:
-                # What else is open there is counted as unproven from now on.
-                self._unproven_open += lane.open
-            if not lane.proven and job.outcome.succeeded:
-                self._unproven_open -= lane.open
-            lane.proven = job.outcome.succeeded
+            self._open_of[lane.tier] -= 1
+            self._note(lane, job)
             if not self._results:
                 self._results_since = time.monotonic()
             self._results.append(job)
@@ -134,111 +266,106 @@ class Lanes:
             del self._started[id(job)]
             return len(self._results)
 
-    def results(self) -> list[Job]:
-        """Take the finished jobs; they stay in flight until :meth:`recorded`."""
-        with self._lock:
-            results, self._results = self._results, []
-            return results
+    # --- with the lock held
 
-    def waiting_results(self) -> tuple[int, float]:
-        """How many :meth:`results` would return, and the monotonic time of the first."""
-        return len(self._results), self._results_since
+    def _note(self, lane: Lane, job: Job) -> None:
+        """Let the health of the receiver follow from a result."""
+        outcome = job.outcome
+        health = lane.health
+        was_proven = health.successes > 0
+        self._probing.note(health, outcome, job.resolved_at)
+        if outcome.succeeded:
+            lane.permits = 0
+            tier = SLOW if outcome.elapsed > SLOW_ANSWER else PROMPT
+            self._judge(lane, tier)
+            return
+        if outcome.permanent:
+            return
+        if lane.permits:
+            # An answer may be about this one message; silence is about all of them.
+            silent = outcome.status is None or outcome.status in RETRY_AFTER_STATUSES
+            lane.permits = 0 if silent else lane.permits - 1
+        if health.is_open and not lane.permits:
+            self._tripped[lane.recipient] = None
+        self._judge(lane, SLIPPED if was_proven else FAILING)
 
-    def shortage(self) -> int:
-        """Call senders for the jobs that wait; how many more than there are would have work.
+    def _judge(self, lane: Lane, tier: int | None = None) -> None:
+        """Decide on the tier and the limit of a lane."""
+        health = lane.health
+        if health.probe_at is not None:
+            lane.limit = 1 if lane.permits else 0
+        else:
+            lane.limit = min(self._slots_per_lane, 1 + health.successes)
+        if tier is None:
+            tier = PROMPT if health.successes else FAILING if health.strikes else FRESH
+        if tier != lane.tier:
+            if lane.queued:
+                lane.queued = False
+                del self._queues[lane.tier][lane]
+            self._open_of[lane.tier] -= lane.open
+            self._open_of[tier] += lane.open
+            lane.tier = tier
 
-        Senders that have an answer at once are no faster for being many: they only keep each
-        other, and the application, from running. So there are few until requests take longer.
-        """
-        with self._lock:
-            return self._call()
+    def _enqueue(self, lane: Lane) -> None:
+        if not lane.queued and lane.jobs and lane.open < lane.limit:
+            lane.queued = True
+            self._queues[lane.tier][lane] = None
 
-    def waiting(self) -> bool:
-        """Whether there are jobs that a further sender could send."""
-        return bool(self._proven or self._unproven)
+    def _room(self, tier: int) -> int:
+        """How many more requests may be open to lanes of a tier."""
+        room = self._slots - self._open
+        if tier == PROMPT:
+            return room
+        open_of = self._open_of
+        not_prompt = self._open - open_of[PROMPT]
+        room = min(room, self._not_prompt_limit - not_prompt)
+        if tier == SLOW:
+            return room
+        room = min(room, self._unproven_limit - not_prompt + open_of[SLOW])
+        if tier == FAILING:
+            room = min(room, self._failing_limit - open_of[FAILING])
+        return room
 
-    def recorded(self, count: int) -> None:
-        """So many finished jobs have been recorded, or belong to another process now."""
-        with self._lock:
-            self._unrecorded -= count
-            self._call()
-
-    def discard(self, recipient: Recipient) -> list[Job]:
-        """Take out the jobs of a subscription that have not been sent."""
-        with self._lock:
-            lane = self._lanes.get(recipient)
-            if lane is None:
-                return []
-            jobs = list(lane.jobs)
-            lane.jobs.clear()
-            self._ready -= len(jobs)
-            return jobs
-
-    def forget_idle(self) -> None:
-        """Forget the lanes that have had nothing to do, to keep memory bounded."""
-        with self._lock:
-            if len(self._lanes) > _LANE_LIMIT:
-                for key, lane in list(self._lanes.items()):
-                    if not (lane.open or lane.jobs or lane.queued):
-                        del self._lanes[key]
-
-    def busy(self) -> bool:
-        """Whether anything is ready, being sent, or not recorded yet."""
-        with self._lock:
-            return bool(self._ready or self._unrecorded)
-
-    def sending(self) -> int:
-        """How many requests are open."""
-        with self._lock:
-            return self._open
-
-    def close(self) -> None:
-        """Give out no more jobs."""
-        with self._lock:
-            self._closed = True
-            self._work.notify_all()
+    def _startable(self, most: int) -> int:
+        """How many requests could be made now, counted up to ``most``."""
+        if self._unrecorded >= self._in_flight_limit:
+            return 0
+        count = 0
+        for tier, queue in enumerate(self._queues):
+            if not queue:
+                continue
+            room = min(self._room(tier), most - count)
+            for lane in queue:
+                if room <= 0:
+                    break
+                ready = max(0, min(len(lane.jobs), lane.limit - lane.open, room))
+                count += ready
+                room -= ready
+        return count
 
     def _call(self) -> int:
-        if self._unrecorded >= self._in_flight_limit or not self.waiting():
+        wanted = self._slots - self._open
+        if wanted <= 0 or not any(self._queues):
             return 0
         long_ago = time.monotonic() - _SLOW_SECONDS
         slow = sum(started < long_ago for started in self._started.values())
         wanted = min(_QUICK_SENDERS + 2 * slow, self._slots) - self._open
         if wanted > 0:
-            startable = sum(
-                min(len(lane.jobs), self._lane_limit(lane) - lane.open)
-                for queue in (self._proven, self._unproven)
-                for lane in queue
-            )
-            wanted = min(wanted, startable)
+            wanted = self._startable(wanted)
         if wanted <= 0:
             return 0
         self._work.notify(wanted)
         return max(0, wanted - self._idle)
 
-    def _enqueue(self, lane: Lane) -> None:
-        if not lane.queued and lane.jobs and lane.open < self._lane_limit(lane):
-            lane.queued = True
-            (self._proven if lane.proven else self._unproven).append(lane)
-
-    def _lane_limit(self, lane: Lane) -> int:
-        return self._slots_per_lane if lane.proven else 1
-
     def _next(self) -> Job | None:
         if self._open >= self._slots or self._unrecorded >= self._in_flight_limit:
             return None
-        for queue in (self._proven, self._unproven):
-            for _ in range(len(queue)):
-                if queue is self._unproven and self._unproven_open >= self._unproven_limit:
-                    break
-                lane = queue.popleft()
+        for tier, queue in enumerate(self._queues):
+            while queue and self._room(tier) > 0:
+                lane, _ = queue.popitem(last=False)
                 lane.queued = False
-                if not lane.jobs or lane.open >= self._lane_limit(lane):
-                    continue
-                if lane.proven is not (queue is self._proven):
-                    self._enqueue(lane)
-                    continue
-                return self._start(lane)
+                if lane.jobs and lane.open < lane.limit:
+                    return self._start(lane)
         return None
 
     def _start(self, lane: Lane) -> Job:
@@ -246,9 +373,8 @@ class Lanes:
         self._ready -= 1
         lane.open += 1
         self._open += 1
+        self._open_of[lane.tier] += 1
         self._unrecorded += 1
         self._started[id(job)] = time.monotonic()
-        if not lane.proven:
-            self._unproven_open += 1
         self._enqueue(lane)
         return job

@@ -16,10 +16,11 @@ from pyramid_webhooks.delivery.intake import IntakeReader
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.preparing import Recipients
+from pyramid_webhooks.delivery.probing import Probing
 from pyramid_webhooks.delivery.recorder import Recorded, Recorder, partitions_of
 from pyramid_webhooks.delivery.sender import Sender, SenderThreads
 from pyramid_webhooks.delivery.signals import Hint, Signals
-from pyramid_webhooks.delivery.suspending import Suspender
+from pyramid_webhooks.delivery.suspending import PRECONDITIONS, Suspender
 from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
     IRetryPolicy,
@@ -61,20 +62,22 @@ class Loop:
         self._database = Database(registry)
         policy = registry.getUtility(IDestinationPolicy)
         self._adapter = registry.getUtility(ITransportFactory)(settings, policy)
-        self._lanes = Lanes(settings.concurrency, settings.concurrency_per_subscription)
+        probing = Probing(settings.retry_schedule)
+        self._lanes = Lanes(settings.concurrency, settings.concurrency_per_subscription, probing)
         sender = Sender(registry, settings, self._adapter)
         self._senders = SenderThreads(self._lanes, sender, settings.concurrency, self._finished)
         self._member = Member(settings.lease)
         self._holding = Holding(self._lanes)
         self._intake = IntakeReader(self._holding, self._member)
         self._due = DueReader(self._holding, self._member)
-        self._recorder = Recorder(settings, registry.getUtility(IRetryPolicy))
+        self._recorder = Recorder(settings, registry.getUtility(IRetryPolicy), probing)
         self._announcer = Announcer(registry)
         self._suspender = Suspender(settings, self._announcer)
         self._results: list[Job] = []
         self._recorded: list[Recorded] = []
         self._dropped: list[Dropped] = []
-        self._suspects: dict[Recipient, None] = {}
+        self._suspects: dict[Recipient, str] = {}
+        self._tripped: dict[Recipient, None] = {}
         self._batch = min(settings.concurrency, _RECORD_LIMIT)
         self._scanned = -1
         self._read_at = 0.0
@@ -138,7 +141,9 @@ class Loop:
         self._holding.forget(others)
         self._lanes.recorded(len(others))
         self._suspects = {
-            suspect: None for suspect in self._suspects if partition_of(suspect) not in lost
+            suspect: reason
+            for suspect, reason in self._suspects.items()
+            if partition_of(suspect) not in lost
         }
         for number in numbers:
             self._member.owned.pop(number, None)
@@ -276,6 +281,7 @@ class Loop:
         numbers = partitions_of(jobs)
         self._member.fence(session.connection, session.primary, numbers)
         session.commit('webhooks: results')
+        self._suspects.update(self._recorder.suspects)
         del self._results[: len(jobs)]
         self._lanes.recorded(len(jobs))
         self._holding.forget(jobs)
@@ -311,14 +317,16 @@ class Loop:
             raise
         except Exception:
             # A handler of the event failed, say. The next failure is another occasion.
-            logger.exception('Subscriptions whose owner nobody knows could not be deactivated.')
+            logger.exception('Subscriptions that fail too often could not be deactivated.')
             session.abort()
         self._suspects.clear()
 
     def _read(self, session: Session, hints: set[Hint]) -> View:
         recipients = Recipients(self._registry, self._settings, session.connection)
         view = View(session.outboxes, recipients)
-        seen = self._intake.read(view, hints)
+        self._tripped.update(dict.fromkeys(self._lanes.tripped()))
+        stopped = [job for each in self._tripped for job in self._holding.waiting(each)]
+        seen = self._intake.read(view, hints, stopped)
         self._due.read(view)
         if view.touched:
             self._due.changed(view.touched)
@@ -326,9 +334,14 @@ class Loop:
             session.commit('webhooks: schedule')
             view.recipients = Recipients(self._registry, self._settings, session.connection)
         self._intake.accept(seen)
+        for recipient in self._tripped:
+            self._holding.forget(self._holding.unsent(recipient))
+        if self._tripped:
+            self._due.changed(map(partition_of, self._tripped))
+            self._tripped.clear()
         self._holding.hold(view.new)
         self._dropped += view.dropped
-        self._suspects.update(dict.fromkeys(view.suspects))
+        self._suspects.update(dict.fromkeys(view.suspects, PRECONDITIONS))
         return view
 
     def _read_anew(self) -> None:

@@ -13,7 +13,10 @@ LONGEST_WAIT = 600.0
 _FIRST_WAIT = 5.0
 #: "The target resource is no longer available", and that is likely to be permanent: RFC 9110,
 #: section 15.5.11.
-GONE = 410
+GONE_STATUS = 410
+#: Why a receiver gets nothing any more.
+UNSUBSCRIBED = 'Delivery suspended because the receiver answered 410 Gone.'
+FAILURES = 'Delivery suspended due to too many delivery failures.'
 
 
 class Probing:
@@ -40,4 +43,4 @@ class Probing:
             health.succeed()
         elif not outcome.permanent:
             asked = wait_asked_for(outcome.status, outcome.headers, at)
-            health.fail(at, self.wait, at + asked if asked else 0.0, outcome.status == GONE)
+            health.fail(at, self.wait, at + asked if asked else 0.0, outcome.status == GONE_STATUS)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.preparing import ACTIVE, DETACHED, GONE, Recipients
-from pyramid_webhooks.delivery.probing import Probing
+from pyramid_webhooks.delivery.probing import FAILURES, GONE_STATUS, UNSUBSCRIBED, Probing
 from pyramid_webhooks.events import PING
 from pyramid_webhooks.interfaces import IRetryPolicy
 from pyramid_webhooks.outbox.root import Outbox, partition_of
@@ -35,17 +35,22 @@ class Recorded(NamedTuple):
 
 
 class Recorder:
-    """Writes results to the history of the subscriptions, and takes them out of the outbox."""
+    """Writes results to the history of the subscriptions, and takes them out of the outbox.
 
-    def __init__(self, settings: Settings, policy: IRetryPolicy):
+    :ivar suspects: of what was recorded last, the recipients that are to be deactivated, and why.
+    """
+
+    def __init__(self, settings: Settings, policy: IRetryPolicy, probing: Probing):
         self._settings = settings
         self._policy = policy
-        self._probing = Probing(settings.retry_schedule)
+        self._probing = probing
+        self.suspects: dict[Recipient, str] = {}
 
     def record(
         self, jobs: Iterable[Job], outboxes: dict[str, Outbox], recipients: Recipients
     ) -> list[Recorded]:
         """Record ``jobs`` in the current transaction, which the caller fences and commits."""
+        self.suspects = {}
         recorded: list[Recorded] = []
         by_recipient: dict[Recipient, list[Job]] = {}
         taken: dict[tuple[str, bytes, bytes], list[bytes]] = {}
@@ -77,13 +82,16 @@ class Recorder:
                 len(jobs),
             )
             return []
-        jobs = sorted(jobs, key=lambda job: job.resolved_at)
+        health = obj.log.health
+        was_open = health.is_open
         recorded = []
         for job in jobs:
             message = outboxes[job.home]._p_jar.get(job.message)
             record = self._attempt(job, message)
-            self._probing.note(obj.log.health, job.outcome, job.resolved_at)
+            self._probing.note(health, job.outcome, job.resolved_at)
             exhausted = False
+            if job.outcome.status == GONE_STATUS and state == ACTIVE:
+                self.suspects[recipient] = UNSUBSCRIBED
             if not record.succeeded and job.prepared.outgoing.event != PING:
                 message._p_activate()  # Its serial is needed.
                 exhausted = not self._reschedule(job, message, outboxes[job.home], state)
@@ -91,6 +99,17 @@ class Recorder:
                     self._give_up(obj.log, record)
             recorded.append(Recorded(recipient, record, job.message, job.home, exhausted))
         obj.log.append([each.record for each in recorded], self._settings.attempt_limit)
+        if state == ACTIVE and obj.log.is_failing(
+            self._settings.failure_limit, self._settings.failure_window
+        ):
+            self.suspects[recipient] = FAILURES
+        if health.is_open or was_open:
+            for outbox in outboxes.values():
+                schedule = outbox.schedule_of(recipient)
+                if health.is_open:
+                    schedule.put_off(recipient, health.probe_at)
+                else:
+                    schedule.resume(recipient)
         return recorded
 
     def _give_up(self, log: Any, record: AttemptRecord) -> None:
@@ -104,15 +123,19 @@ class Recorder:
         outcome = job.outcome
         if outcome.permanent or job.is_last or state == DETACHED:
             return False
-        delay = self._delay(job)
-        if delay is None:
-            return False
+        due, tries = job.due, job.tries
+        if due <= job.resolved_at:
+            delay = self._delay(job)
+            if delay is None:
+                return False
+            due, tries = job.resolved_at + delay, tries + 1
+        # Sent before its time, to see whether the receiver is back, it has lost nothing.
         schedule = outbox.schedule_of(job.recipient)
         order = message._p_serial + job.message + job.number.to_bytes(4, 'big')
         schedule.put(
             job.recipient,
-            (job.resolved_at + delay, order),
-            Item(message, job.number + 1, job.tries + 1, job.resolved_at),
+            (due, order),
+            Item(message, job.number + 1, tries, job.resolved_at),
         )
         if state != ACTIVE:
             schedule.hold(job.recipient)

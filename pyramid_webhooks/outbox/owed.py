@@ -230,14 +230,15 @@ def _in_schedule(outbox: Outbox, recipient: Recipient) -> tuple[Iterable[Owed], 
     queue = outbox.schedule_of(recipient).queue(recipient)
     if queue is None:
         return (), ()
-    in_turn = queue.items(until=AT_ONCE)
-    later = (pair for pair in queue.items() if pair[0][0] > AT_ONCE)
+    # What was tried before has its place by the age of its message, not by that of the attempt.
+    in_turn = (pair for pair in queue.items(until=AT_ONCE) if pair[1].number == 1)
+    later = (pair for pair in queue.items() if pair[0][0] > AT_ONCE or pair[1].number > 1)
     return map(_scheduled, in_turn), map(_scheduled, later)
 
 
 def _scheduled(pair: tuple[QueueKey, Item]) -> Owed:
     (due, _), item = pair
-    return Owed(item.message, item.number, item.created, due or item.created)
+    return Owed(item.message, item.number, item.created, item.due or due or item.created)
 
 
 def anything_due(connection: Any, now: float) -> bool:

@@ -26,19 +26,27 @@ class Item(NamedTuple):
     :ivar number: the number of the attempt that is to be made.
     :ivar tries: how many attempts were made since its schedule began.
     :ivar created: when this attempt began to be owed.
+    :ivar due: when its turn would be, where it was brought forward; else 0.
     """
 
     message: Any
     number: int
     tries: int
     created: float
+    due: float = 0.0
 
 
 class Queue(Persistent):
     """What waits for one subscription, by (due, order).
 
+    ``order`` begins with the serial of the message, so that what is older comes first.
+
     :ivar count: how many deliveries wait.
+    :ivar held: whether everything waits until it is released.
+    :ivar put_off: everything waits until this POSIX time; None: until it is due.
     """
+
+    put_off: float | None = None
 
     def __init__(self) -> None:
         self._items = OOBTree()
@@ -68,12 +76,17 @@ class Queue(Persistent):
         """
         high = None if until is None else (until, b'\xff' * 40)
         for key, item in itertools.islice(self._items.items(None, high), limit):
-            yield key, Item._make(item)
+            yield key, Item(*item)
+
+    def later(self, limit: int) -> list[tuple[QueueKey, Item]]:
+        """(key, item) of what has a time of its own, the earliest first; no more than so many."""
+        found = itertools.islice(self._items.items((AT_ONCE, b'\xff' * 40)), limit)
+        return [(key, Item(*item)) for key, item in found]
 
     def failed_between(self, since: float, until: float) -> Iterator[tuple[QueueKey, Item]]:
         """Yield (key, item) of the retries whose last attempt failed in that time."""
         for key, stored in self._items.items((AT_ONCE, b'\xff' * 40)):
-            item = Item._make(stored)
+            item = Item(*stored)
             if item.tries and since <= item.created <= until:
                 yield key, item
 
@@ -90,6 +103,11 @@ class Queue(Persistent):
     def next_due(self) -> float | None:
         """When the earliest delivery is due; None when there is none."""
         return self._items.minKey()[0] if self._items else None
+
+    def next_start(self) -> float | None:
+        """When the next request is to be made; None for never."""
+        due = None if self.held else self.next_due()
+        return due if due is None or self.put_off is None else max(due, self.put_off)
 
 
 class Schedule(Persistent):
@@ -140,6 +158,29 @@ class Schedule(Persistent):
             queue.held = False
             self._index(recipient, queue)
 
+    def put_off(self, recipient: Recipient, until: float) -> None:
+        """Keep what waits for a subscription until then, a POSIX time, at least."""
+        queue = self.queue(recipient)
+        if queue is not None and queue.put_off != until:
+            queue.put_off = until
+            self._index(recipient, queue)
+
+    def resume(self, recipient: Recipient, limit: int = 256) -> None:
+        """Undo :meth:`put_off`, and let everything start in order, the oldest first.
+
+        What waits for a time of its own takes its turn, too, the first ``limit`` of them. It keeps
+        that time in its item.
+        """
+        queue = self.queue(recipient)
+        if queue is None:
+            return
+        for key, item in queue.later(limit):
+            queue.remove(key)
+            queue.put((AT_ONCE, key[1]), item._replace(due=key[0]))
+        if queue.put_off is not None:
+            queue.put_off = None
+        self._index(recipient, queue)
+
     def drop(self, recipient: Recipient) -> None:
         """Forget what waits for a subscription."""
         queue = self.queue(recipient)
@@ -164,7 +205,7 @@ class Schedule(Persistent):
         return None
 
     def _index(self, recipient: Recipient, queue: Queue) -> None:
-        when = None if queue.held else queue.next_due()
+        when = queue.next_start()
         if when == queue.indexed:
             return
         if queue.indexed is not None:

@@ -217,6 +217,13 @@ class AttemptLog(Persistent):
             and message.event != PING
         ]
 
+    def is_failing(self, limit: int, window: float) -> bool:
+        """Whether at least ``limit`` attempts failed in a row, over ``window`` seconds or more."""
+        since, last = self.failing_since, self.last_failure
+        if since is None or last is None or self.failures_in_row < limit:
+            return False
+        return last - since >= window
+
     def reset_health(self) -> None:
         """Forget what would lead to a deactivation, and begin gently."""
         self.failures_in_row = 0

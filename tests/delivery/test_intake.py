@@ -14,6 +14,7 @@ from pyramid_webhooks.interfaces import ISettings
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import PARTITIONS, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE
+from pyramid_webhooks.resources.health import Health
 from tests.company import add
 
 
@@ -104,7 +105,7 @@ def test_more_than_may_be_in_memory_waits_in_the_schedule_in_order(reading):
 def test_a_receiver_that_has_proved_itself_may_have_more(reading):
     reading.company.add('/NWS/OUN', 'first')
     ((job,), _, _) = reading.read()
-    reading.lanes.lane(job.recipient).proven = True
+    reading.lanes.know(job.recipient, Health(successes=1))
     reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(ALLOWANCE)])
     jobs, _, _ = reading.read()
     assert len(jobs) == ALLOWANCE - 1

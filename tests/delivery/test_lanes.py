@@ -9,9 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pyramid_webhooks.delivery.exchange import Outcome
 from pyramid_webhooks.delivery.jobs import Job
-from pyramid_webhooks.delivery.lanes import PROVEN_AHEAD, UNPROVEN_AHEAD, Lanes
+from pyramid_webhooks.delivery.lanes import PROVEN_AHEAD, SLOW_ANSWER, UNPROVEN_AHEAD, Lanes
+from pyramid_webhooks.delivery.probing import Probing
+from pyramid_webhooks.resources.health import STRIKES, Health
 
 GOOD, BAD = Outcome(status=200, message='200 OK'), Outcome(status=500, message='500')
+SLOW = Outcome(status=200, message='200 OK', elapsed=2 * SLOW_ANSWER)
+SILENT = Outcome(status=None, message='There was no answer within 15 seconds.')
+REFUSED = Outcome(status=None, message='The payload is too large.', permanent=True)
 
 
 def recipient(name):
@@ -36,10 +41,18 @@ def finish(lanes, job, outcome=GOOD):
     lanes.recorded(1)
 
 
-def prove(lanes, name):
-    """Let a receiver answer with success once."""
-    lanes.offer(jobs(name, 1, first=1000))
-    finish(lanes, take(lanes))
+def prove(lanes, name, times=20, outcome=GOOD):
+    """Let a receiver answer with success so often."""
+    lanes.offer(jobs(name, times, first=1000))
+    for _ in range(times):
+        finish(lanes, take(lanes), outcome)
+
+
+def fail(lanes, name, times=STRIKES, outcome=BAD):
+    """Let a receiver fail so often."""
+    lanes.offer(jobs(name, times, first=2000))
+    for _ in range(times):
+        finish(lanes, take(lanes), outcome)
 
 
 def take_all(lanes):
@@ -67,7 +80,109 @@ def test_a_receiver_that_has_not_proved_itself_gets_one_request_at_a_time():
     second = take(lanes)
     assert second is not None and take(lanes) is None
     finish(lanes, second, GOOD)
-    assert len(take_all(lanes)) == 3
+    assert take(lanes) is not None
+
+
+def test_one_that_answers_with_success_gets_one_two_and_four_at_a_time_up_to_its_share():
+    lanes = Lanes(20, 10)
+    lanes.offer(jobs('a', 100))
+    together = []
+    while sum(together) < 60:
+        taken = take_all(lanes)
+        together.append(len(taken))
+        for job in taken:
+            finish(lanes, job)
+    assert together == [1, 2, 4, 8, 10, 10, 10, 10, 10]
+
+
+def test_what_is_stored_of_a_receiver_is_where_it_goes_on():
+    lanes = Lanes(20, 10)
+    lanes.know(recipient('a'), Health(successes=4))
+    lanes.know(recipient('b'), Health(strikes=5, probe_at=1000.0))
+    lanes.offer(jobs('a', 10) + jobs('b', 10))
+    assert [job.recipient for job in take_all(lanes)] == [recipient('a')] * 5
+
+
+def test_what_could_not_be_sent_says_nothing_about_the_receiver():
+    lanes = Lanes(20, 4)
+    prove(lanes, 'a')
+    fail(lanes, 'a', STRIKES, REFUSED)
+    lanes.offer(jobs('a', 5))
+    assert len(take_all(lanes)) == 4
+    assert lanes.tripped() == []
+
+
+def test_after_five_failures_in_a_row_nothing_is_sent_but_what_is_allowed():
+    lanes = Lanes(20, 4, Probing((5,)))
+    fail(lanes, 'a', STRIKES - 1)
+    assert lanes.tripped() == []
+    fail(lanes, 'a', 1)
+    assert lanes.tripped() == [recipient('a')]
+    assert lanes.tripped() == []
+    lanes.offer(jobs('a', 5))
+    assert take(lanes) is None and not lanes.waiting()
+    assert lanes.lane(recipient('a')).ahead() == 0
+    lanes.allow(recipient('a'), 1)
+    finish(lanes, take(lanes), BAD)
+    assert take(lanes) is None
+    assert lanes.tripped() == [recipient('a')]
+    lanes.allow(recipient('a'), 1)
+    finish(lanes, take(lanes), GOOD)
+    assert len(take_all(lanes)) == 2
+
+
+def test_the_second_of_two_probes_is_sent_if_there_was_an_answer_to_the_first():
+    lanes = Lanes(20, 4, Probing((5,)))
+    for outcome, more in ((BAD, True), (SILENT, False)):
+        fail(lanes, outcome.message, STRIKES)
+        lanes.offer(jobs(outcome.message, 2))
+        lanes.allow(recipient(outcome.message), 2)
+        finish(lanes, take(lanes), outcome)
+        assert (take(lanes) is not None) is more
+
+
+def test_new_ones_do_not_wait_for_those_that_fail():
+    lanes = Lanes(16, 4, Probing((5,)))
+    failing = [f'f{number}' for number in range(20)]
+    for name in failing:
+        fail(lanes, name, 1)
+    for name in failing:
+        lanes.offer(jobs(name, 3))
+    assert len(take_all(lanes)) == 4
+    lanes.offer(jobs('new'))
+    assert take(lanes).recipient == recipient('new')
+
+
+def test_one_that_failed_once_after_successes_goes_before_new_ones():
+    lanes = Lanes(4, 4, Probing((5,)))
+    prove(lanes, 'good')
+    lanes.offer(jobs('new 1') + jobs('new 2') + jobs('new 3'))
+    taken = take_all(lanes)
+    assert len(taken) == 2
+    lanes.offer(jobs('good', 2))
+    finish(lanes, take(lanes), BAD)
+    finish(lanes, taken[0], BAD)
+    assert take(lanes).recipient == recipient('good')
+
+
+def test_slow_ones_leave_a_quarter_to_the_prompt():
+    lanes = Lanes(16, 8)
+    for name in ('slow 1', 'slow 2', 'slow 3'):
+        prove(lanes, name, outcome=SLOW)
+        lanes.offer(jobs(name, 20))
+    prove(lanes, 'prompt')
+    assert len(take_all(lanes)) == 12
+    lanes.offer(jobs('prompt', 20))
+    assert [job.recipient for job in take_all(lanes)] == [recipient('prompt')] * 4
+
+
+def test_a_lane_that_is_not_known_any_more_is_read_anew():
+    lanes = Lanes(4, 4)
+    lanes.know(recipient('a'), Health())
+    lanes.forget(lambda lost: lost == recipient('b'))
+    assert lanes.lane(recipient('a')).known
+    lanes.forget(lambda lost: lost == recipient('a'))
+    assert not lanes.lane(recipient('a')).known
 
 
 def test_all_unproven_ones_together_get_half_of_the_slots():
@@ -82,11 +197,11 @@ def test_all_unproven_ones_together_get_half_of_the_slots():
 
 
 def test_one_that_fails_is_unproven_again():
-    lanes = Lanes(8, 8)
+    lanes = Lanes(8, STRIKES - 1)
     prove(lanes, 'a')
     lanes.offer(jobs('a', 10))
     taken = take_all(lanes)
-    assert len(taken) == 8
+    assert len(taken) == STRIKES - 1
     finish(lanes, taken[0], BAD)
     assert take(lanes) is None
     for job in taken[1:-1]:
@@ -205,7 +320,7 @@ class LanesAtWork(RuleBasedStateMachine):
         self.lanes = Lanes(self.SLOTS, self.PER_LANE)
         self.number = 0
         self.ready, self.open, self.unrecorded = [], [], 0
-        self.proven = set()
+        self.successes, self.strikes, self.slipped, self.allowed = {}, {}, set(), set()
 
     @rule(name=names, count=st.integers(1, 4))
     def offer(self, name, count):
@@ -230,17 +345,26 @@ class LanesAtWork(RuleBasedStateMachine):
         """The jobs that could start now."""
         if len(self.open) >= self.SLOTS or len(self.open) + self.unrecorded >= 2 * self.SLOTS:
             return []
-        unproven = sum(each.recipient not in self.proven for each in self.open)
+        unproven = sum(not self.successes.get(each.recipient) for each in self.open)
+        failing = sum(self.is_failing(each.recipient) for each in self.open)
         found = []
         for job in self.ready:
-            count = sum(each.recipient == job.recipient for each in self.open)
-            if job.recipient in self.proven:
-                fits = count < self.PER_LANE
+            name = job.recipient
+            count = sum(each.recipient == name for each in self.open)
+            if self.successes.get(name):
+                fits = count < min(self.PER_LANE, 1 + self.successes[name])
             else:
                 fits = count < 1 and unproven < self.SLOTS // 2
+                if self.is_failing(name):
+                    fits = fits and failing < max(1, self.SLOTS // 4)
+                if self.strikes.get(name, 0) >= STRIKES:
+                    fits = fits and name in self.allowed
             if fits:
                 found.append(job)
         return found
+
+    def is_failing(self, name):
+        return self.strikes.get(name, 0) > 0 and name not in self.slipped
 
     @precondition(lambda self: self.open)
     @rule(position=st.integers(0, 20), outcome=st.sampled_from([GOOD, GOOD, BAD]))
@@ -249,7 +373,23 @@ class LanesAtWork(RuleBasedStateMachine):
         job.outcome = outcome
         self.lanes.finish(job)
         self.unrecorded += 1
-        (self.proven.add if outcome is GOOD else self.proven.discard)(job.recipient)
+        name = job.recipient
+        self.allowed.discard(name)
+        self.slipped.discard(name)
+        if outcome is GOOD:
+            self.strikes[name] = 0
+            self.successes[name] = self.successes.get(name, 0) + 1
+        else:
+            if self.successes.get(name):
+                self.slipped.add(name)
+            self.strikes[name] = self.strikes.get(name, 0) + 1
+            self.successes[name] = 0
+
+    @rule(name=names)
+    def allow(self, name):
+        if self.strikes.get(recipient(name), 0) >= STRIKES:
+            self.lanes.allow(recipient(name), 1)
+            self.allowed.add(recipient(name))
 
     @rule()
     def record(self):

@@ -5,6 +5,7 @@ import pytest
 from pyramid_webhooks.delivery.exchange import Outcome
 from pyramid_webhooks.delivery.jobs import LAST_TRY, Job, Outgoing, Prepared, Sent
 from pyramid_webhooks.delivery.preparing import Recipients
+from pyramid_webhooks.delivery.probing import Probing
 from pyramid_webhooks.delivery.recorder import Recorder, partitions_of
 from pyramid_webhooks.interfaces import ISettings
 from pyramid_webhooks.outbox.root import outbox_of, partition_of
@@ -35,7 +36,7 @@ class Recording:
         self.outbox = outbox_of(self.connection)
         settings = company.registry.getUtility(ISettings)
         self.policy = Policy()
-        self.recorder = Recorder(settings, self.policy)
+        self.recorder = Recorder(settings, self.policy, Probing(settings.retry_schedule))
         self.recipients = Recipients(company.registry, settings, self.connection)
         (self.subscription,) = company_manager(root).values()
         self.recipient = ('', self.subscription._p_oid)
@@ -142,10 +143,10 @@ def test_what_is_given_up_is_kept_for_recovery(recording, outcome, tries):
     recording(do)
 
 
-def test_many_results_are_recorded_at_once_in_the_order_of_their_times(recording):
+def test_many_results_are_recorded_at_once_in_the_order_in_which_they_came(recording):
     def do(it):
         jobs = it.jobs(GOOD, BAD, GOOD)
-        for late, job in enumerate(reversed(jobs)):
+        for late, job in enumerate(jobs):
             job.resolved_at += late
         it.record(jobs)
         times = [each.resolved_at for each in it.subscription.log]

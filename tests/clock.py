@@ -1,0 +1,22 @@
+"""A clock that tests can put forward and back."""
+
+import time
+
+
+class ShiftedClock:
+    """Replaces :func:`time.time`, for all threads, by one that is so many seconds off.
+
+    Real time goes by as ever; only what is due at a time of day comes sooner or later.
+    """
+
+    def __init__(self, monkeypatch):
+        self._time = time.time
+        self.offset = 0.0
+        monkeypatch.setattr(time, 'time', self)
+
+    def __call__(self):
+        return self._time() + self.offset
+
+    def forward(self, seconds):
+        """Put the clock forward, or back."""
+        self.offset += seconds
