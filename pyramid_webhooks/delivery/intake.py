@@ -14,6 +14,7 @@ from pyramid_webhooks.delivery.jobs import LAST_TRY, Job
 from pyramid_webhooks.delivery.lanes import Lane
 from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE
 from pyramid_webhooks.delivery.recovering import recover
+from pyramid_webhooks.events import PING
 from pyramid_webhooks.outbox.owed import (
     ACTIVATED,
     CHANGED,
@@ -169,6 +170,7 @@ class IntakeReader:
             view.touched.update(partition_of((database, oid)) for oid in fresh)
             return
         kind = entry.details[0] if entry.details is not None else None
+        asked = kind == RESEND or message.event == PING
         number, created = first_attempt(entry)
         for oid in fresh:
             recipient = (database, oid)
@@ -186,7 +188,7 @@ class IntakeReader:
                 created=created,
                 due=created,
             )
-            yield Candidate(job, message._p_serial, segment, message, kind == RESEND)
+            yield Candidate(job, message._p_serial, segment, message, asked)
 
     def _bring_forward(self, view: View, home: str, recipient: Recipient, message: Any) -> bool:
         """Take what waits of a message that is to be sent again out of the schedule.
