@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import transaction
 from pyramid.registry import Registry
+from ZODB.interfaces import IMVCCStorage
 
 from pyramid_webhooks.outbox.root import Outbox, outbox_of
 from pyramid_webhooks.registries import databases_of
@@ -53,6 +54,7 @@ class Database:
 
     def __init__(self, registry: Registry):
         self._db = databases_of(registry)['']
+        self._last: list[bytes] = []
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -65,9 +67,15 @@ class Database:
             manager.abort()
             connection.close()
 
-    def last_transaction(self) -> bytes:
-        """Id of the last transaction known here; it changes with every commit anywhere."""
-        return b''.join(db.lastTransaction() for _, db in sorted(self._db.databases.items()))
+    def has_news(self) -> bool:
+        """Whether there may have been commits since it was asked last."""
+        before, self._last = self._last, [db.lastTransaction() for db in self._databases()]
+        return self._last != before or any(
+            IMVCCStorage.providedBy(db.storage) for db in self._databases()
+        )
+
+    def _databases(self) -> Iterable[Any]:
+        return self._db.databases.values()
 
     def is_closed(self) -> bool:
         """Whether the application has closed it."""

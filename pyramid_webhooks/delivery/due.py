@@ -49,7 +49,7 @@ class DueReader:
         """Read what is due and has room in memory."""
         now = time.time()
         for home, outbox in view.outboxes.items():
-            for number in self._member.owned:
+            for number in self._member.serving:
                 due = self._next.get((home, number), 0.0)
                 if due is None or due > now:
                     continue

@@ -109,6 +109,26 @@ class Holding:
                 del self._jobs[source]
         self._lanes.forget(lambda recipient: partition_of(recipient) in lost)
 
+    def let_go(self, numbers: Iterable[int]) -> None:
+        """Let go of the jobs of partitions to be given back, except those being sent."""
+        leaving = set(numbers)
+        recipients = {job.recipient for job in self._jobs.values()}
+        for recipient in recipients:
+            if partition_of(recipient) in leaving:
+                self.forget(self.unsent(recipient))
+
+    def partitions(self) -> set[int]:
+        """The numbers of the partitions that have any jobs here."""
+        return {partition_of(job.recipient) for job in self._jobs.values()}
+
+    def put_back(self, job: Job) -> None:
+        """A job was not sent after all: it is the next one of its subscription."""
+        self._waiting.setdefault(job.recipient, []).insert(0, job)
+
+    def holds(self, job: Job) -> bool:
+        """Whether it is this very job that is held for the delivery, and no later one."""
+        return self._jobs.get(job.source) is job
+
     def unsent(self, recipient: Recipient) -> list[Job]:
         """Take out the jobs of a subscription that have not been sent; they stay held."""
         return self._lanes.discard(recipient) + self._waiting.pop(recipient, [])

@@ -143,10 +143,10 @@ class IntakeReader:
         return self._seen.get((home, segment._p_oid)) != segment._p_serial
 
     def _read_segment(self, view: View, home: str, segment: Segment) -> Iterator[Candidate]:
-        owned = self._member.owned
+        serving = self._member.serving
         for key, entry in list(segment.items()):
             database = entry.database_in(home)
-            mine = [oid for oid in entry.oids() if partition_of((database, oid)) in owned]
+            mine = [oid for oid in entry.oids() if partition_of((database, oid)) in serving]
             if mine and entry.message is None:
                 self._obey(view, home, segment, key, entry, mine)
             elif mine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -27,6 +28,13 @@ SLOW_ANSWER = 1.0
 #: What a lane is, in the order in which they get slots. ``SLIPPED`` are those whose last request
 #: failed after others had succeeded; ``FRESH`` those that have not been tried.
 PROMPT, SLIPPED, FRESH, SLOW, FAILING = range(5)
+
+_CLOCK = getattr(time, 'CLOCK_BOOTTIME', time.CLOCK_MONOTONIC)
+
+
+def clock() -> float:
+    """Seconds that also pass while the process, or the machine, is suspended."""
+    return time.clock_gettime(_CLOCK)
 
 
 class Lane:
@@ -104,6 +112,15 @@ class Lanes:
         self._unrecorded = 0
         self._tripped: dict[Recipient, None] = {}
         self._closed = False
+        self._trusted_until = math.inf
+
+    def trust_until(self, moment: float) -> None:
+        """Start no requests after that moment of :func:`clock`, when others may send them."""
+        self._trusted_until = moment
+
+    def trusted(self) -> bool:
+        """Whether requests may be started."""
+        return clock() < self._trusted_until
 
     def lane(self, recipient: Recipient) -> Lane:
         """The lane of a subscription, made if it is missing."""
@@ -249,7 +266,7 @@ class Lanes:
                     self._idle -= 1
 
     def finish(self, job: Job) -> int:
-        """A job that was taken has its outcome.
+        """A job that was taken has its outcome, or was not sent after all and has none.
 
         :returns: how many such wait to be recorded.
         """
@@ -258,7 +275,8 @@ class Lanes:
             lane.open -= 1
             self._open -= 1
             self._open_of[lane.tier] -= 1
-            self._note(lane, job)
+            if job.outcome is not None:
+                self._note(lane, job)
             if not self._results:
                 self._results_since = time.monotonic()
             self._results.append(job)
@@ -359,6 +377,8 @@ class Lanes:
 
     def _next(self) -> Job | None:
         if self._open >= self._slots or self._unrecorded >= self._in_flight_limit:
+            return None
+        if not self.trusted():
             return None
         for tier, queue in enumerate(self._queues):
             while queue and self._room(tier) > 0:

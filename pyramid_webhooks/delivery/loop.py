@@ -15,6 +15,7 @@ from pyramid_webhooks.delivery.holding import Dropped, Holding, View
 from pyramid_webhooks.delivery.intake import IntakeReader
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.membership import Membership
 from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.delivery.probing import Probing
 from pyramid_webhooks.delivery.recorder import Recorded, Recorder, partitions_of
@@ -27,15 +28,14 @@ from pyramid_webhooks.interfaces import (
     ISettings,
     ITransportFactory,
 )
-from pyramid_webhooks.outbox.ownership import LostPartitions, Member
-from pyramid_webhooks.outbox.root import PARTITIONS, partition_of
+from pyramid_webhooks.outbox.ownership import LostPartitions
+from pyramid_webhooks.outbox.root import partition_of
 from pyramid_webhooks.outbox.schedule import Recipient
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.2
-_CLAIM_SECONDS = 0.25
 _TROUBLE_SECONDS = 1.0
 _CONFLICT_SECONDS = 0.005
 #: Results that are recorded in one transaction.
@@ -64,10 +64,11 @@ class Loop:
         self._adapter = registry.getUtility(ITransportFactory)(settings, policy)
         probing = Probing(settings.retry_schedule)
         self._lanes = Lanes(settings.concurrency, settings.concurrency_per_subscription, probing)
-        sender = Sender(registry, settings, self._adapter)
+        sender = Sender(registry, settings, self._adapter, self._lanes.trusted)
         self._senders = SenderThreads(self._lanes, sender, settings.concurrency, self._finished)
-        self._member = Member(settings.lease)
         self._holding = Holding(self._lanes)
+        self._membership = Membership(settings.lease, self._holding, self._lanes)
+        self._member = self._membership.member
         self._intake = IntakeReader(self._holding, self._member)
         self._due = DueReader(self._holding, self._member)
         self._recorder = Recorder(settings, registry.getUtility(IRetryPolicy), probing)
@@ -83,8 +84,6 @@ class Loop:
         self._read_at = 0.0
         self._looked_at = 0.0
         self._pace = _READ_SECONDS
-        self._claimed_at = self._beaten_at = 0.0
-        self._last_transaction: bytes | None = None
         self._complaint = ''
 
     def _finished(self, results: int) -> None:
@@ -130,26 +129,32 @@ class Loop:
         self._complaint = text
         self._signals.sleep(_TROUBLE_SECONDS, self._signals.wakes(), lambda: False)
 
+    def _collect(self) -> None:
+        """Take the results from the senders, and back what they did not send."""
+        for job in self._only_held(self._lanes.results()):
+            if job.outcome is None:
+                self._lanes.recorded(1)
+                self._holding.put_back(job)
+            else:
+                self._results.append(job)
+
+    def _only_held(self, jobs: list[Job]) -> list[Job]:
+        """Leave out what was sent before its partition was lost: it is owed elsewhere, or anew."""
+        held = [job for job in jobs if self._holding.holds(job)]
+        self._lanes.recorded(len(jobs) - len(held))
+        return held
+
     def _lose(self, numbers: list[int]) -> None:
         logger.warning('Partitions %s were taken over by another process.', numbers)
         lost = set(numbers)
-        mine, others = [], []
-        for job in self._results:
-            theirs = partitions_of([job]) & lost
-            (others if theirs else mine).append(job)
-        self._results = mine
-        self._holding.forget(others)
-        self._lanes.recorded(len(others))
         self._suspects = {
             suspect: reason
             for suspect, reason in self._suspects.items()
             if partition_of(suspect) not in lost
         }
-        for number in numbers:
-            self._member.owned.pop(number, None)
-        self._holding.forget_partitions(numbers)
+        self._membership.lose(numbers)
+        self._results = self._only_held(self._results)
         self._read_anew()
-        self._claimed_at = 0.0
 
     def _cycle(self) -> None:
         wakes, hints = self._signals.collect()
@@ -171,26 +176,20 @@ class Loop:
     def _something_to_do(self, wakes: int, hints: set[Hint]) -> bool:
         if hints or self._news() or self._intake.more or self._must_record():
             return True
-        now = time.monotonic()
-        if wakes > self._scanned or (
-            now - self._claimed_at >= _CLAIM_SECONDS and self._must_claim(now)
-        ):
+        if wakes > self._scanned or self._membership.is_due():
             return True
         due = self._due.next_due()
         if due is not None and due <= time.time():
             return True
-        return self._others_have_committed(now)
+        return self._others_have_committed()
 
-    def _others_have_committed(self, now: float) -> bool:
-        """Whether there have been commits, which nobody here may have told of; asked at times."""
+    def _others_have_committed(self) -> bool:
+        """Whether there may have been commits that nobody here has told of; asked at times."""
+        now = time.monotonic()
         if now - self._looked_at < _LOOK_SECONDS:
             return False
         self._looked_at = now
-        before, self._last_transaction = (
-            self._last_transaction,
-            self._database.last_transaction(),
-        )
-        return self._last_transaction != before
+        return self._database.has_news()
 
     def _news(self) -> bool:
         """Whether there is something to be announced, or somebody to be suspended."""
@@ -206,10 +205,6 @@ class Loop:
         if count >= self._batch or time.monotonic() - since >= _RECORD_SECONDS:
             return True
         return self._signals.somebody_waits() and not self._lanes.sending()
-
-    def _must_claim(self, now: float) -> bool:
-        all_owned = len(self._member.owned) == PARTITIONS
-        return not all_owned or now - self._beaten_at >= self._settings.lease / 3
 
     def _is_quiet(self) -> bool:
         if self._news() or self._intake.more or self._lanes.busy():
@@ -232,11 +227,11 @@ class Loop:
     def _work(self, hints: set[Hint]) -> None:
         self._read_at = time.monotonic()
         if self._must_record():
-            self._results += self._lanes.results()
+            self._collect()
         with self._database.session() as session:
             if session.connection.db().database_name not in session.outboxes:
                 return
-            self._claim(session)
+            self._keep_membership(session)
             recording = bool(self._results)
             while self._results:
                 self._record(session)
@@ -254,28 +249,20 @@ class Loop:
         if ready:
             self._lanes.offer(ready)
 
-    def _claim(self, session: Session) -> None:
-        now = time.monotonic()
-        if now - self._claimed_at < _CLAIM_SECONDS or not self._must_claim(now):
+    def _keep_membership(self, session: Session) -> None:
+        if not self._membership.is_due():
             return
-        before = set(self._member.owned)
-        beat = now - self._beaten_at >= self._settings.lease / 3
-        owned = self._member.claim(session.primary, beat)
-        session.commit('webhooks: sign of life')
-        self._member.owned = owned
-        self._claimed_at = now
-        if beat:
-            self._beaten_at = now
-            prune = getattr(self._adapter, 'prune', None)
-            if prune is not None:
-                prune()
-        if set(owned) != before:
-            logger.info('Sending to %d of the %d partitions.', len(owned), PARTITIONS)
-            self._holding.forget_partitions(before.difference(owned))
+        if self._membership.renew(session):
             self._read_anew()
+        prune = getattr(self._adapter, 'prune', None)
+        if prune is not None:
+            prune()
 
     def _record(self, session: Session) -> None:
+        self._results = self._only_held(self._results)
         jobs = self._results[:_RECORD_LIMIT]
+        if not jobs:
+            return
         recipients = Recipients(self._registry, self._settings, session.connection)
         recorded = self._recorder.record(jobs, session.outboxes, recipients)
         numbers = partitions_of(jobs)
@@ -358,7 +345,7 @@ class Loop:
                 self._lanes.sending(),
             )
         self._senders.join(self.stop_timeout)
-        self._results += self._lanes.results()
+        self._collect()
         deadline = time.monotonic() + 5
         while not self._database.is_closed():
             try:

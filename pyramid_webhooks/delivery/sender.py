@@ -27,15 +27,28 @@ _IDLE_SECONDS = 30.0
 
 
 class Sender:
-    """Makes requests of jobs, and outcomes of requests; it never raises."""
+    """Makes requests of jobs, and outcomes of requests; it never raises.
 
-    def __init__(self, registry: Any, settings: Settings, adapter: Any):
+    :param may_send: asked just before each request is sent.
+    """
+
+    def __init__(
+        self,
+        registry: Any,
+        settings: Settings,
+        adapter: Any,
+        may_send: Callable[[], bool] = lambda: True,
+    ):
         self._registry = registry
         self._settings = settings
         self._adapter = adapter
+        self._may_send = may_send
 
     def send(self, job: Job) -> None:
-        """Send ``job``, and set its ``outcome``, ``sent`` and ``resolved_at``."""
+        """Send ``job``, and set its ``outcome``, ``sent`` and ``resolved_at``.
+
+        Without an outcome it was not sent, and is to be sent another time.
+        """
         try:
             prepared = job.prepared
             if prepared.problem is not None:
@@ -68,6 +81,8 @@ class Sender:
                 f'The payload has {len(body)} bytes; more than {limit} (webhooks.max_payload) '
                 f'are not sent.'
             )
+            return
+        if not self._may_send():
             return
         job.sent = Sent(request.method, url, headers, kept)
         settings = self._settings

@@ -1,22 +1,25 @@
 """Which process sends to which partition of the subscriptions.
 
 Every process that sends has a record with a heartbeat in the primary database. A partition whose
-owner is dead, or has not been heard of for a lease, is taken over.
+owner is dead, or has not been heard of for a lease, is taken over. Each process takes no more than
+its share; whoever has more, because others have come, gives some back once nothing of them is in
+flight.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from persistent import Persistent
 from ZODB.POSException import ReadConflictError
 
-from pyramid_webhooks.outbox.root import Outbox
+from pyramid_webhooks.outbox.root import PARTITIONS, Outbox
 
 #: The members of this process that send; so one that has ended is known to be dead.
 _running: weakref.WeakValueDictionary[str, Member] = weakref.WeakValueDictionary()
@@ -80,7 +83,14 @@ class Member:
         self._heard: dict[str, tuple[float, float]] = {}
         #: Number of each partition it owns -> the epoch in which it owns it.
         self.owned: dict[int, int] = {}
+        #: Numbers of those that it is about to give back: nothing new is sent there.
+        self.leaving: set[int] = set()
         _running[self.id] = self
+
+    @property
+    def serving(self) -> Collection[int]:
+        """The numbers of the partitions that it sends to."""
+        return self.owned.keys() - self.leaving if self.leaving else self.owned
 
     def end(self) -> None:
         """Count as dead from now on."""
@@ -94,29 +104,57 @@ class Member:
         else:
             record.heartbeat = time.time()
 
-    def claim(self, outbox: Outbox, beat: bool = True) -> dict[int, int]:
-        """Take over the partitions that nobody owns who is alive, in the current transaction.
+    def claim(
+        self, outbox: Outbox, beat: bool = True, finished: Iterable[int] = ()
+    ) -> dict[int, int]:
+        """Take its share of the partitions that nobody owns who is alive, in the current
+        transaction.
 
         :param beat: also give a sign of life.
+        :param finished: numbers of partitions that are :attr:`leaving`, to be given back now.
         :returns: all that it owns once this is committed, to be stored as :attr:`owned` then.
         """
+        self._bury(outbox)
+        beat = beat or self.id not in outbox.processes
+        if beat:
+            self.beat(outbox)
+        owned: dict[int, int] = {}
+        free: list[int] = []
+        for number, partition in enumerate(outbox.partitions):
+            if partition.owner == self.id:
+                if beat:
+                    # Whoever takes it over meanwhile, because this comes late, is not overlooked.
+                    outbox._p_jar.readCurrent(partition)
+                if number in finished:
+                    partition.give(None)
+                else:
+                    owned[number] = partition.epoch
+            elif partition.owner not in outbox.processes:
+                free.append(number)
+        # In any order, so that processes which start together seldom reach for the same ones.
+        random.shuffle(free)
+        for number in free[: max(0, _share(outbox) - len(owned))]:
+            partition = outbox.partitions[number]
+            partition.give(self.id)
+            owned[number] = partition.epoch
+        return owned
+
+    def surplus(self, outbox: Outbox) -> set[int]:
+        """The numbers of those partitions that are more than its share, and not leaving yet."""
+        kept = sorted(self.owned.keys() - self.leaving)
+        return set(random.sample(kept, max(0, len(kept) - _share(outbox))))
+
+    def _bury(self, outbox: Outbox) -> None:
         dead = [
             id
             for id, record in outbox.processes.items()
             if id != self.id and not self._is_alive(id, record)
         ]
         for id in dead:
+            # Should it give a sign of life now, this transaction fails.
+            outbox._p_jar.readCurrent(outbox.processes[id])
             del outbox.processes[id]
             self._heard.pop(id, None)
-        if beat or self.id not in outbox.processes:
-            self.beat(outbox)
-        owned: dict[int, int] = {}
-        for number, partition in enumerate(outbox.partitions):
-            if partition.owner != self.id and partition.owner not in outbox.processes:
-                partition.give(self.id)
-            if partition.owner == self.id:
-                owned[number] = partition.epoch
-        return owned
 
     def release(self, outbox: Outbox) -> None:
         """Give everything back, in the current transaction."""
@@ -146,13 +184,19 @@ class Member:
         if record.host == self._host:
             if record.pid == os.getpid():
                 return id in _running
-            return start_token(record.pid) == record.started
+            if start_token(record.pid) != record.started:
+                return False
         now = self._clock()
         heartbeat, since = self._heard.get(id, (None, now))
         if heartbeat != record.heartbeat:
             self._heard[id] = (record.heartbeat, now)
             return True
         return now - since < self._lease
+
+
+def _share(outbox: Outbox) -> int:
+    """The most partitions that one process has when they are spread evenly."""
+    return -(-PARTITIONS // max(1, len(outbox.processes)))
 
 
 class LostPartitions(ReadConflictError):

@@ -95,12 +95,64 @@ def test_one_of_this_process_that_ended_without_a_word_is_dead_at_once(db):
 
 
 def test_a_process_of_this_host_that_lives_is_respected(db, other_process):
+    add_record(db, 'other', record_of(other_process.pid))
+    assert claim(db, Member(15)) == set()
+
+
+def test_a_process_of_this_host_that_is_frozen_is_dead_when_its_lease_has_ended(db, other_process):
     clock = Clock()
     member = Member(15, clock)
     add_record(db, 'other', record_of(other_process.pid))
     assert claim(db, member) == set()
-    clock.now += 1000
+    clock.now += 14
     assert claim(db, member) == set()
+    clock.now += 2
+    assert claim(db, member) == EVERYTHING
+
+
+def join(db, *members):
+    """Let each member in turn give a sign of life, take its share and give back what is more."""
+    for member in members:
+        with db.transaction() as connection:
+            member.owned = member.claim(outbox_of(connection), finished=member.leaving)
+            member.leaving = set()
+    for member in members:
+        with db.transaction() as connection:
+            member.leaving = member.surplus(outbox_of(connection))
+
+
+def test_partitions_are_spread_evenly_as_processes_come_and_go(db, other_process):
+    # Each is another process to the others.
+    members = [Member(15) for _ in range(5)]
+    for count in (1, 2, 3, 5):
+        for _ in range(3):
+            join(db, *members[:count])
+        counts = sorted(len(member.serving) for member in members[:count])
+        assert sum(counts) == PARTITIONS
+        assert counts[-1] == -(-PARTITIONS // count)
+        served = set().union(*(member.serving for member in members[:count]))
+        assert served == EVERYTHING
+    for gone in members[:2]:
+        gone.end()
+    for _ in range(3):
+        join(db, *members[2:])
+    counts = [len(member.serving) for member in members[2:]]
+    assert sum(counts) == PARTITIONS and max(counts) == 22
+
+
+def test_nobody_takes_what_has_not_been_given_back_yet(db):
+    first, second = Member(15), Member(15)
+    join(db, first)
+    with db.transaction() as connection:
+        second.owned = second.claim(outbox_of(connection))
+    with db.transaction() as connection:
+        first.leaving = first.surplus(outbox_of(connection))
+    assert len(first.leaving) == PARTITIONS // 2
+    assert set(first.serving) == EVERYTHING - first.leaving
+    assert claim(db, second) == set(), 'something of these may still be in flight'
+    with db.transaction() as connection:
+        first.owned = first.claim(outbox_of(connection), finished=first.leaving)
+    assert claim(db, second) == first.leaving
 
 
 def test_a_process_of_this_host_that_was_killed_is_dead_at_once(db, other_process):
@@ -235,3 +287,34 @@ def test_subscriptions_are_spread_over_all_partitions():
     assert min(counts) > 50 and max(counts) < 200
     assert partition_of(('', b'\0' * 8)) == partition_of(('', b'\0' * 8))
     assert Partition().owner is None
+
+
+def test_nobody_is_taken_for_dead_who_gives_a_sign_of_life_at_that_moment(db):
+    clock = Clock()
+    member = Member(15, clock)
+    add_record(db, 'other', record_of(1, 'another host'))
+    claim(db, member)
+    clock.now += 16
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    member.claim(outbox_of(connection))
+    with db.transaction() as another:
+        outbox_of(another).processes['other'].heartbeat += 1
+    with pytest.raises(ReadConflictError):
+        manager.commit()
+    manager.abort()
+    connection.close()
+    assert claim(db, member) == set()
+
+
+def test_a_late_sign_of_life_notices_that_something_was_taken_over_meanwhile(db):
+    member = Member(15)
+    claim(db, member)
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    member.claim(outbox_of(connection))
+    give_away(db, {3})
+    with pytest.raises(ReadConflictError):
+        manager.commit()
+    manager.abort()
+    connection.close()
