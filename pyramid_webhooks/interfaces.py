@@ -415,6 +415,16 @@ class IPinger(Interface):
         """Owe a ping to the subscription; return plain values of the pending attempt."""
 
 
+class IMemory(Interface):
+    """Stands for the database of an application without ZODB. What it has is lost at the end."""
+
+    database = Attribute('A ZODB database, of this process alone')
+    limit = Attribute('Bytes that everything in it should take at most')
+
+    def connection(request):
+        """Return a connection that is committed when the transaction of ``request`` is."""
+
+
 class IDispatcher(Interface):
     """Hears events, and records what they owe to whom in the transaction they happen in."""
 

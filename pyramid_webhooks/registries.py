@@ -9,10 +9,11 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+import transaction
 from pyramid.registry import Registry
-from pyramid.threadlocal import get_current_registry
+from pyramid.threadlocal import get_current_registry, get_current_request
 
-from pyramid_webhooks.interfaces import ISettings
+from pyramid_webhooks.interfaces import IMemory, ISettings
 
 _registries: weakref.WeakValueDictionary[int, Registry] = weakref.WeakValueDictionary()
 
@@ -25,6 +26,37 @@ def remember_registry(registry: Registry) -> None:
 def databases_of(registry: Registry) -> dict[str, Any]:
     """The databases that pyramid_zodbconn opened for the application: name -> DB."""
     return getattr(registry, '_zodb_databases', None) or {}
+
+
+def memory_of(registry: Registry) -> Any:
+    """What stands for the database of an application that has none, or None."""
+    return None if databases_of(registry) else registry.queryUtility(IMemory)
+
+
+def outbox_databases_of(registry: Registry) -> dict[str, Any]:
+    """The databases that have an outbox: the application's, or else the one in memory."""
+    memory = memory_of(registry)
+    return databases_of(registry) if memory is None else {'': memory.database}
+
+
+def transaction_manager_of(request: Any) -> Any:
+    """The manager of the transaction of ``request``; where that is None, the thread's."""
+    manager = getattr(request, 'tm', None)
+    return transaction.manager if manager is None else manager
+
+
+def connection_to_global(registry: Registry, obj: Any) -> Any:
+    """The connection by which global subscriptions are read and written: that of ``obj``, or the
+    current request's where everything is in memory; or None.
+    """
+    connection = connection_of(obj)
+    memory = memory_of(registry)
+    if connection is not None or memory is None:
+        return connection
+    request = get_current_request()
+    if getattr(request, 'registry', None) is not registry:
+        return None
+    return memory.connection(request)
 
 
 def connection_of(obj: Any) -> Any:
@@ -59,6 +91,6 @@ def find_registry(obj: Any = None) -> Registry | None:
     if connection is not None:
         database = connection.db()
         for candidate in list(_registries.values()):
-            if any(database is each for each in databases_of(candidate).values()):
+            if any(database is each for each in outbox_databases_of(candidate).values()):
                 return candidate
     return None

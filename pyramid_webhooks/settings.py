@@ -179,6 +179,13 @@ TABLE: tuple[Setting, ...] = (
         'A larger response is cut to this size and marked as truncated.',
     ),
     Setting(
+        'memory_limit',
+        '64MiB',
+        positive(parse_size),
+        'Without ZODB: what is owed and the histories take no more memory than this; what takes '
+        'the most of it is shortened.',
+    ),
+    Setting(
         'secrets_key',
         '',
         parse_keys,
@@ -243,6 +250,7 @@ class Settings:
     allowed_ports: tuple[int, ...]
     max_payload: int
     max_response: int
+    memory_limit: int
     secrets_key: tuple[str, ...] | None = dataclasses.field(repr=False)
     lease: float
     rest: bool

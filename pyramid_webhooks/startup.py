@@ -35,6 +35,7 @@ from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
     IDispatcher,
     IGlobalManager,
+    IMemory,
     InvalidArgument,
     IOwedDeliveries,
     IPermissionNames,
@@ -46,9 +47,10 @@ from pyramid_webhooks.interfaces import (
     ITreeDeclarations,
     IWebhookDialect,
 )
+from pyramid_webhooks.outbox.memory import Memory
 from pyramid_webhooks.outbox.owed import OwedDeliveries
 from pyramid_webhooks.outbox.root import FORMAT, Outbox, outbox_of
-from pyramid_webhooks.registries import databases_of
+from pyramid_webhooks.registries import databases_of, memory_of
 from pyramid_webhooks.resources.arguments import check_dialect
 from pyramid_webhooks.resources.globals import bring_records_in_line
 from pyramid_webhooks.resources.keeping import bring_tree_in_line
@@ -64,6 +66,8 @@ ONE_SHOT_COMMANDS = frozenset(
     ('pshell', 'proutes', 'pviews', 'ptweens', 'prequest', 'pdistreport', 'pwebhooks')
 )
 _TRIES = 20
+#: The least ``memory_limit`` in bytes: an empty outbox takes a part of it.
+LEAST_MEMORY = 1 << 20
 
 _only_looking = ContextVar('only looking', default=False)
 
@@ -149,11 +153,14 @@ def start(event: ApplicationCreated) -> None:
     if databases_of(registry):
         prepare_databases(registry)
         report_secrets(registry)
+    elif len(manager):
+        keep_in_memory(registry)
     bring_tree_in_line(registry)
     engine = registry.queryUtility(IDeliveryEngine)
-    if settings.delivery == 'worker' or _only_looking.get() or is_one_shot_command():
+    if engine is None or settings.delivery == 'worker' or _only_looking.get():
         return
-    if engine is not None:
+    # What is in memory is owed by this process alone, and there is nothing before it owes some.
+    if not is_one_shot_command() or memory_of(registry) is not None:
         engine.start()
         stop_at_exit(engine)
 
@@ -207,6 +214,37 @@ def prepare_databases(registry: Registry) -> None:
                     id,
                 )
             break
+
+
+def keep_in_memory(registry: Registry) -> None:
+    """Let the global subscriptions work without ZODB.
+
+    :raises pyramid.exceptions.ConfigurationError: when another process is to send.
+    """
+    settings = registry.getUtility(ISettings)
+    if settings.delivery == 'worker':
+        raise ConfigurationError(
+            'The setting webhooks.delivery = worker needs a database that this process shares '
+            'with the worker. Include pyramid_zodbconn and set zodbconn.uri, or leave it at '
+            'process: what is owed is kept in memory then.'
+        )
+    if settings.memory_limit < LEAST_MEMORY:
+        raise ConfigurationError(
+            f'The setting webhooks.memory_limit = {settings.memory_limit} is too small to be of '
+            f'use; give it at least {LEAST_MEMORY} bytes.'
+        )
+    manager = registry.getUtility(IGlobalManager)
+
+    def prepare(connection: Any) -> None:
+        outbox_of(connection, create=True)
+        bring_records_in_line(connection, manager)
+
+    registry.registerUtility(Memory(settings.memory_limit, prepare), IMemory)
+    registry.registerUtility(Engine(registry), IDeliveryEngine)
+    logger.warning(
+        'There is no ZODB: what is owed to global subscriptions, and their histories, are in the '
+        'memory of this process alone, and lost when it ends.'
+    )
 
 
 def _check_format(name: str, outbox: Outbox) -> None:

@@ -11,7 +11,7 @@ from pyramid.registry import Registry
 from ZODB.interfaces import IMVCCStorage
 
 from pyramid_webhooks.outbox.root import Outbox, outbox_of
-from pyramid_webhooks.registries import databases_of
+from pyramid_webhooks.registries import memory_of, outbox_databases_of
 
 
 class Session:
@@ -53,7 +53,9 @@ class Database:
     """Where the engine gets its connections."""
 
     def __init__(self, registry: Registry):
-        self._db = databases_of(registry)['']
+        self._db = outbox_databases_of(registry)['']
+        #: Where everything is in memory, what has it; otherwise None.
+        self.memory = memory_of(registry)
         self._last: list[bytes] = []
 
     @contextmanager

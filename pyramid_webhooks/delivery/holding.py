@@ -18,6 +18,8 @@ FAILING_ALLOWANCE = 4
 #: Jobs in memory altogether. Receivers that have not proved themselves get less as it fills.
 WINDOW = 20_000
 
+REMOVED = 'The subscription has been removed.'
+
 
 class Dropped:
     """A delivery that was dropped, to be announced."""
@@ -64,9 +66,8 @@ class View:
                 self.drop(item.message.id, recipient)
             schedule.drop(recipient)
 
-    def drop(self, message_id: str, recipient: Recipient) -> None:
+    def drop(self, message_id: str, recipient: Recipient, reason: str = REMOVED) -> None:
         """Note that a delivery is dropped."""
-        reason = 'The subscription has been removed.'
         self.dropped.append(Dropped(message_id, recipient, reason))
 
 

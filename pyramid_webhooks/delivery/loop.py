@@ -20,6 +20,7 @@ from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.delivery.probing import Probing
 from pyramid_webhooks.delivery.recorder import Recorded, Recorder, partitions_of
 from pyramid_webhooks.delivery.sender import Sender, SenderThreads
+from pyramid_webhooks.delivery.shortening import Shortener
 from pyramid_webhooks.delivery.signals import Hint, Signals
 from pyramid_webhooks.delivery.suspending import PRECONDITIONS, Suspender
 from pyramid_webhooks.interfaces import (
@@ -71,6 +72,7 @@ class Loop:
         self._member = self._membership.member
         self._intake = IntakeReader(self._holding, self._member)
         self._due = DueReader(self._holding, self._member)
+        self._shortener = Shortener(self._database.memory, self._holding)
         self._recorder = Recorder(settings, registry.getUtility(IRetryPolicy), probing)
         self._announcer = Announcer(registry)
         self._suspender = Suspender(settings, self._announcer)
@@ -314,6 +316,7 @@ class Loop:
         self._tripped.update(dict.fromkeys(self._lanes.tripped()))
         stopped = [job for each in self._tripped for job in self._holding.waiting(each)]
         seen = self._intake.read(view, hints, stopped)
+        self._shortener.shorten(view)
         self._due.read(view)
         if view.touched:
             self._due.changed(view.touched)
@@ -328,6 +331,7 @@ class Loop:
             self._tripped.clear()
         self._holding.hold(view.new)
         self._dropped += view.dropped
+        self._dropped += self._shortener.refused()
         self._suspects.update(dict.fromkeys(view.suspects, PRECONDITIONS))
         return view
 
@@ -355,6 +359,7 @@ class Loop:
                     self._announce(session)
                     self._member.release(session.primary)
                     session.commit('webhooks: end')
+                    self._shortener.tell_what_is_lost(session.connection)
                 return
             except LostPartitions as error:
                 self._lose(error.numbers)

@@ -13,6 +13,7 @@ from transaction.interfaces import NoTransaction
 from zope.interface import implementer
 from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
+from pyramid_webhooks.emit.handing import InMemory
 from pyramid_webhooks.emit.matching import Search, find_matching, managers_for, where_it_stood
 from pyramid_webhooks.emit.payloads import render, render_explicit
 from pyramid_webhooks.emit.pending import Occurrence, PendingEvents, PreconditionFailure
@@ -28,7 +29,12 @@ from pyramid_webhooks.interfaces import (
     ISettings,
     ISubscriptionFinder,
 )
-from pyramid_webhooks.registries import connection_of, databases_of
+from pyramid_webhooks.registries import (
+    connection_of,
+    connection_to_global,
+    databases_of,
+    memory_of,
+)
 from pyramid_webhooks.resources.globals import GlobalSubscription, ensure_record
 
 logger = logging.getLogger(__name__)
@@ -111,7 +117,10 @@ class Dispatcher:
 
     def locate(self, subscription: GlobalSubscription, obj: Any, event: Any) -> Any:
         """A global subscription with its state, as the object's transaction sees it."""
-        return subscription.located(None, self._connection(obj, event, None))
+        connection = self._connection(obj, event, None)
+        if connection is None:
+            connection = connection_to_global(self._registry, None)
+        return subscription.located(None, connection)
 
     def _owe(
         self,
@@ -139,6 +148,8 @@ class Dispatcher:
         if not applicable and not (refused and coalescible) and not verdicts.unknown:
             return
         connection = self._connection(obj, event, start)
+        if connection is None:
+            connection = self._in_memory()
         if connection is None:
             logger.error(
                 'The event %s on %r is owed to nobody: neither the object nor a request has a '
@@ -192,17 +203,23 @@ class Dispatcher:
             return None
         return get_connection(request)
 
+    def _in_memory(self) -> InMemory | None:
+        """What stands for the connection in an application without ZODB."""
+        memory = memory_of(self._registry)
+        return None if memory is None else InMemory(self._registry, memory)
+
     def _pending(self, connection: Any) -> PendingEvents:
         txn = connection.transaction_manager.get()
         try:
             return txn.data(self)
         except KeyError:
             registry = self._registry
-            pending = PendingEvents(
-                txn,
-                lambda happened: write(registry, txn, happened),
-                self._committed,
-            )
+            if isinstance(connection, InMemory):
+                pending: PendingEvents = connection.pending(txn)
+            else:
+                pending = PendingEvents(
+                    txn, lambda happened: write(registry, txn, happened), self._committed
+                )
             txn.set_data(self, pending)
             return pending
 
@@ -243,8 +260,12 @@ class Dispatcher:
     ) -> Iterator[tuple[Any, str]]:
         default = self._settings.dialect
         for subscription in subscriptions:
-            if isinstance(subscription, GlobalSubscription):
-                recipient: Any = ensure_record(connection, subscription)
+            if isinstance(connection, InMemory):
+                recipient: Any = connection.recipient(subscription)
+                if recipient is None:
+                    continue
+            elif isinstance(subscription, GlobalSubscription):
+                recipient = ensure_record(connection, subscription)
                 if not recipient.active:
                     continue
             else:

@@ -61,6 +61,12 @@ class Occurrence:
         self.coalescible = coalescible
         self.refused = refused
 
+    def for_recipients(self, connection: Any, recipients: Sequence[tuple[Any, str]]) -> Occurrence:
+        """The same, owed to these by the database of ``connection``."""
+        return Occurrence(
+            self.name, self.obj, self.event, connection, recipients, self.timestamp, self.rendered
+        )
+
 
 class PreconditionFailure(NamedTuple):
     """An event that some would have got, if somebody had known their owner."""
@@ -141,13 +147,7 @@ class PendingEvents:
         happened, self._happened = self._happened, []
         if not happened:
             return
-        self._rounds += 1
-        if self._rounds > _ROUNDS:
-            logger.error(
-                'Making payloads fires events without end: they are owed to nobody, the first '
-                'of them being %r.',
-                happened[0],
-            )
+        if self._goes_on_without_end(happened):
             return
         try:
             self._hints += self._write(happened)
@@ -156,6 +156,19 @@ class PendingEvents:
             # a second commit, which would not run this hook again.
             self._txn.doom()
             raise
+        self._listen()
+
+    def _goes_on_without_end(self, happened: list[Happened]) -> bool:
+        self._rounds += 1
+        if self._rounds > _ROUNDS:
+            logger.error(
+                'Making payloads fires events without end: they are owed to nobody, the first '
+                'of them being %r.',
+                happened[0],
+            )
+        return self._rounds > _ROUNDS
+
+    def _listen(self) -> None:
         if not self._listening:
             self._listening = True
             self._txn.addAfterCommitHook(self._after_commit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
@@ -27,22 +27,47 @@ from pyramid_webhooks.resources.message import Message, Origin, current_pid_and_
 Hint = tuple[str, bytes]
 
 
+class Made(NamedTuple):
+    """What a transaction is going to write.
+
+    :ivar messages: each with the occurrence that it is about, and is owed because of.
+    """
+
+    messages: list[tuple[Message, Occurrence]]
+    failures: list[PreconditionFailure]
+
+
 def write(registry: Any, txn: Any, happened: Iterable[Happened]) -> list[Hint]:
     """Write what happened in the transaction ``txn`` to the outbox.
 
     :returns: where something was added.
     """
-    occurrences = [each for each in happened if isinstance(each, Occurrence)]
-    hints = dict.fromkeys(_write_occurrences(registry, txn, coalesce(occurrences)))
+    return store(make(registry, txn, happened))
+
+
+def make(registry: Any, txn: Any, happened: Iterable[Happened]) -> Made:
+    """Make the messages of what happened in the transaction ``txn``."""
+    happened = list(happened)
+    occurrences = coalesce([each for each in happened if isinstance(each, Occurrence)])
     failures = [each for each in happened if isinstance(each, PreconditionFailure)]
-    hints.update(dict.fromkeys(_write_failures(failures)))
+    return Made(list(_make_messages(registry, txn, occurrences)), failures)
+
+
+def store(made: Made) -> list[Hint]:
+    """Add an entry to the outbox for each message, in the current transaction.
+
+    :returns: where something was added.
+    """
+    hints: dict[Hint, None] = {}
+    for message, occurrence in made.messages:
+        hints.update(dict.fromkeys(_owe(message, occurrence)))
+    hints.update(dict.fromkeys(_write_failures(made.failures)))
     return list(hints)
 
 
-def _write_occurrences(
+def _make_messages(
     registry: Any, txn: Any, occurrences: Iterable[Occurrence]
-) -> Iterator[Hint]:
-    """Make the messages, and an entry of the outbox for each."""
+) -> Iterator[tuple[Message, Occurrence]]:
     request = request_for(registry)
     for occurrence in occurrences:
         data, errors = occurrence.rendered or render(
@@ -50,7 +75,7 @@ def _write_occurrences(
         )
         origin = origin_of(txn, occurrence.timestamp)
         message = Message(occurrence.name, occurrence.timestamp, origin, data, errors)
-        yield from _owe(message, occurrence)
+        yield message, occurrence
 
 
 def _write_failures(failures: Iterable[PreconditionFailure]) -> Iterator[Hint]:

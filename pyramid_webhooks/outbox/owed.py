@@ -17,7 +17,7 @@ from pyramid_webhooks.outbox.recovery import Recovery, Span, recoverable
 from pyramid_webhooks.outbox.root import Outbox, outbox_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Queue, QueueKey, Recipient
 from pyramid_webhooks.outbox.segment import OID_SIZE, Entry
-from pyramid_webhooks.registries import databases_of
+from pyramid_webhooks.registries import outbox_databases_of
 
 ACTIVATED = 'activated'
 DEACTIVATED = 'deactivated'
@@ -66,7 +66,7 @@ class OwedDeliveries:
 
     def anything_due(self) -> bool:
         """Whether anything is owed that is due now, and not held."""
-        database = databases_of(self._registry)['']
+        database = outbox_databases_of(self._registry)['']
         manager = transaction.TransactionManager()
         connection = database.open(transaction_manager=manager)
         try:
@@ -239,6 +239,17 @@ def _in_schedule(outbox: Outbox, recipient: Recipient) -> tuple[Iterable[Owed], 
 def _scheduled(pair: tuple[QueueKey, Item]) -> Owed:
     (due, _), item = pair
     return Owed(item.message, item.number, item.created, item.due or due or item.created)
+
+
+def count_owed(connection: Any) -> int:
+    """How many deliveries are owed, due or not."""
+    count = 0
+    for _, outbox in outboxes(connection):
+        for segment in outbox.intake.all_segments():
+            count += sum(len(entry.oids()) for _, entry in segment.items() if entry.message)
+        for schedule in outbox.schedules:
+            count += sum(len(queue) for _, queue in schedule.queues())
+    return count
 
 
 def anything_due(connection: Any, now: float) -> bool:

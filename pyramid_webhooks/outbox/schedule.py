@@ -97,6 +97,9 @@ class Queue(Persistent):
     def __contains__(self, key: QueueKey) -> bool:
         return key in self._items
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     def __bool__(self) -> bool:
         return bool(self._items)
 
@@ -120,6 +123,10 @@ class Schedule(Persistent):
     def queue(self, recipient: Recipient) -> Queue | None:
         """The queue of a subscription, or None."""
         return None if self._queues is None else self._queues.get(recipient)
+
+    def queues(self) -> Iterator[tuple[Recipient, Queue]]:
+        """Yield each subscription that something waits for, and its queue."""
+        return iter(() if self._queues is None else self._queues.items())
 
     def put(self, recipient: Recipient, key: QueueKey, item: Item) -> None:
         """Let a delivery wait."""

@@ -67,6 +67,13 @@ class Exhausted(Persistent):
             self._forget(max(row[2] for row in self._pages[0]), self._counts[0])
             self._pages, self._counts = self._pages[1:], self._counts[1:]
 
+    def shorten(self) -> bool:
+        """Forget the older half; whether there was anything to be forgotten."""
+        gone = self.take(lambda row: True, -(-len(self) // 2)) if len(self) else []
+        if gone:
+            self._forget(max(row.at for row in gone), len(gone))
+        return bool(gone)
+
     def _forget(self, until: float, count: int) -> None:
         spans = [*self._spans, (until, count)]
         if len(spans) > _SPANS:

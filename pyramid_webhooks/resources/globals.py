@@ -231,6 +231,12 @@ def record_of(connection: Any, id: str) -> GlobalRecord | None:
     return None if records is None else records.get(id)
 
 
+def records_of(connection: Any) -> list[GlobalRecord]:
+    """What the primary database keeps of all global subscriptions."""
+    records = primary(connection).root().get(ROOT_KEY)
+    return [] if records is None else list(records.values())
+
+
 def ensure_record(connection: Any, subscription: GlobalSubscription) -> GlobalRecord:
     """The record of ``subscription``, which start-up normally makes."""
     record = record_of(connection, subscription.id)

@@ -224,6 +224,18 @@ class AttemptLog(Persistent):
             return False
         return last - since >= window
 
+    def shorten(self) -> bool:
+        """Drop the older half of the deliveries given up or, without any, of the attempts.
+
+        :returns: whether there was anything to be dropped.
+        """
+        if self._exhausted is not None and self._exhausted.shorten():
+            return True
+        if len(self) < 2:
+            return False
+        self._drop(len(self) // 2)
+        return True
+
     def reset_health(self) -> None:
         """Forget what would lead to a deactivation, and begin gently."""
         self.failures_in_row = 0

@@ -19,7 +19,7 @@ from pyramid_webhooks.interfaces import (
     ISubscription,
     ISubscriptionManager,
 )
-from pyramid_webhooks.registries import connection_of, find_registry
+from pyramid_webhooks.registries import connection_to_global, find_registry
 from pyramid_webhooks.resources.attempts import Attempts
 from pyramid_webhooks.resources.finding import manager_of
 from pyramid_webhooks.resources.folder import is_folder
@@ -229,5 +229,5 @@ def global_subscriptions(manager: Any) -> list[Any]:
     found = None if registry is None else registry.queryUtility(IGlobalManager)
     if found is None:
         return []
-    connection = connection_of(folder)
+    connection = connection_to_global(registry, folder)
     return [each.located(manager, connection) for each in found.values()]

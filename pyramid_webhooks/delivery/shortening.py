@@ -1,0 +1,122 @@
+"""Without ZODB: keeping what is in memory within its limit."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from pyramid_webhooks.delivery.holding import Dropped, Holding, View
+from pyramid_webhooks.outbox.owed import count_owed, recipient_key
+from pyramid_webhooks.outbox.root import partition_of
+from pyramid_webhooks.outbox.schedule import Recipient
+from pyramid_webhooks.resources.globals import records_of
+
+logger = logging.getLogger(__name__)
+
+FULL = 'There was no room for it in memory: see the setting webhooks.memory_limit.'
+#: Of the deliveries that wait for one subscription, such a part is dropped at a time.
+_PART = 8
+#: How often everything is weighed while more than the limit is in use.
+_WEIGHING_SECONDS = 0.25
+
+
+class Part(NamedTuple):
+    """Something that takes memory, and how to make it take less.
+
+    :ivar weight: bytes.
+    :ivar shorten: returns whether there was anything to be left out.
+    """
+
+    weight: int
+    shorten: Callable[[], bool]
+
+
+class Shortener:
+    """Shortens what takes the most memory: the queue of a subscription, or its history.
+
+    So a receiver that is dead loses the oldest of what waits for it, and no other loses anything.
+
+    :param memory: None where the application has a ZODB; then there is nothing to be done.
+    """
+
+    def __init__(self, memory: Any, holding: Holding):
+        self._memory = memory
+        self._holding = holding
+        self._weigh_at = 0.0
+
+    def refused(self) -> list[Dropped]:
+        """What was not even taken into memory since the last time."""
+        refused = [] if self._memory is None else self._memory.refused
+        found = []
+        while refused:
+            message_id, oid = refused.popleft()
+            found.append(Dropped(message_id, ('', oid), FULL))
+        return found
+
+    def shorten(self, view: View) -> None:
+        """Where the limit is exceeded, shorten something in the current transaction."""
+        memory = self._memory
+        if memory is None or memory.size() <= memory.limit:
+            return
+        now = time.monotonic()
+        if now < self._weigh_at:
+            return
+        self._weigh_at = now + _WEIGHING_SECONDS
+        connection = view.outboxes['']._p_jar
+        # The rest goes by itself, when nobody looks at it any more.
+        if memory.weigh(connection.root()) <= memory.limit:
+            return
+        parts = sorted(self._parts(view, connection), key=lambda part: -part.weight)
+        if not any(part.shorten() for part in parts):
+            logger.debug('The limit of memory is exceeded, and nothing can be shortened.')
+
+    def tell_what_is_lost(self, connection: Any) -> None:
+        """Log how much is owed in memory only."""
+        count = 0 if self._memory is None else count_owed(connection)
+        if count:
+            logger.warning(
+                '%d deliveries are owed in memory only: they are lost when this process ends.',
+                count,
+            )
+
+    def _parts(self, view: View, connection: Any) -> Iterator[Part]:
+        weigh = self._memory.weigh
+        for schedule in view.outboxes[''].schedules:
+            for recipient, queue in schedule.queues():
+                yield Part(weigh(queue), self._shortener_of_queue(view, recipient, queue))
+        for record in records_of(connection):
+            yield Part(weigh(record.log), self._shortener_of_log(view, record))
+
+    def _shortener_of_queue(self, view: View, recipient: Recipient, queue: Any) -> Any:
+        def shorten() -> bool:
+            schedule = view.schedule_of('', recipient)
+            # Those in memory are on their way to be sent.
+            waiting = [
+                (key, item)
+                for key, item in queue.items()
+                if ('', key, recipient) not in self._holding
+            ]
+            for key, item in waiting[: -(-len(waiting) // _PART)]:
+                schedule.remove(recipient, key)
+                view.drop(item.message.id, recipient, FULL)
+            view.touched.add(partition_of(recipient))
+            return bool(waiting)
+
+        return shorten
+
+    @staticmethod
+    def _shortener_of_log(view: View, record: Any) -> Any:
+        def shorten() -> bool:
+            view.touched.add(partition_of(recipient_key(record)))
+            shortened: bool = record.log.shorten()
+            if shortened:
+                logger.warning(
+                    'The history of the subscription %s is shortened: there is no room for it in '
+                    'memory. See the setting webhooks.memory_limit.',
+                    record.id,
+                )
+            return shortened
+
+        return shorten
