@@ -149,6 +149,9 @@ def _follow(leader: Any, manager: Any) -> None:
             logger.exception('What a request wanted of a global subscription was not done.')
 
     try:
-        leader.get().addAfterCommitHook(follow)
+        txn = leader.get()
+        txn.addAfterCommitHook(follow)
+        manager.get().note(txn.description)
+        manager.get().user = txn.user
     except NoTransaction:
         logger.debug('A request without a transaction looks at global subscriptions.')

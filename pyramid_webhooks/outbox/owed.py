@@ -248,7 +248,7 @@ def count_owed(connection: Any) -> int:
         for segment in outbox.intake.all_segments():
             count += sum(len(entry.oids()) for _, entry in segment.items() if entry.message)
         for schedule in outbox.schedules:
-            count += sum(len(queue) for _, queue in schedule.queues())
+            count += sum(queue.count for _, queue in schedule.queues())
     return count
 
 

@@ -97,9 +97,6 @@ class Queue(Persistent):
     def __contains__(self, key: QueueKey) -> bool:
         return key in self._items
 
-    def __len__(self) -> int:
-        return len(self._items)
-
     def __bool__(self) -> bool:
         return bool(self._items)
 

@@ -13,6 +13,8 @@ from zope.interface import Interface
 from zope.lifecycleevent import ObjectAddedEvent, ObjectModifiedEvent, ObjectRemovedEvent
 
 from pyramid_webhooks import explain_event
+from pyramid_webhooks.interfaces import IGlobalManager, IOwedDeliveries, IPinger
+from pyramid_webhooks.registries import connection_to_global
 from tests.company import Deliberate, messages, wait_until
 from tests.functional.sql_application import Item, Order, Shop, add, ini
 
@@ -299,6 +301,48 @@ def test_an_attempt_can_be_made_again_over_rest(make_shop, receiver):
     assert (made['number'], made['status']) == (2, 'pending')
     shop.settle()
     assert [each[:2] for each in shop.attempts()] == [('failed', 1), ('successful', 2)]
+
+
+def located(shop):
+    """The subscription, as a request sees it."""
+    manager = shop.registry.getUtility(IGlobalManager)
+    return manager['audit'].located(manager, connection_to_global(shop.registry, None))
+
+
+def test_it_can_be_pinged_and_what_failed_be_recovered(make_shop, receiver):
+    shop = make_shop(**{'webhooks.retry_schedule': ''})
+    receiver.answer(500, times=2)
+    shop.add('one', 'two')
+    shop.settle()
+
+    def recover(request):
+        return request.registry.getUtility(IOwedDeliveries).recover(located(shop), 0.0).count
+
+    def ping(request):
+        request.registry.getUtility(IPinger).ping(located(shop))
+
+    def ping_in_vain(request):
+        ping(request)
+        return Response(status=409)
+
+    assert shop.request(recover) == 2
+    shop.settle()
+    shop.request(ping_in_vain, status=409)
+    shop.request(ping)
+    shop.settle()
+    assert [each[:2] for each in shop.attempts()] == [
+        ('failed', 1),
+        ('failed', 1),
+        ('successful', 2),
+        ('successful', 2),
+        ('successful', 1),
+    ]
+
+    def note(request):
+        *_, last = located(shop).attempts.values()
+        return last.event, last.origin.transaction_note.startswith('/act/')
+
+    assert shop.request(note) == ['webhook.ping', True]
 
 
 def test_subscribing_says_that_there_is_nothing_to_store_it_in(shop):
