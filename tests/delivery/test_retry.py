@@ -1,5 +1,6 @@
 import email.utils
 import random
+import time
 
 import pytest
 from hypothesis import example, given
@@ -99,6 +100,26 @@ def test_a_number_is_seconds(seconds):
 def test_a_date_is_measured_from_now(seconds):
     date = email.utils.formatdate(NOW + seconds, usegmt=True)
     assert parse_retry_after(date, NOW) == min(max(seconds, 0), MAX_RETRY_AFTER)
+
+
+@pytest.mark.parametrize(
+    'date',
+    [
+        'Tue, 14 Nov 2023 22:13:30 GMT',
+        'Tuesday, 14-Nov-23 22:13:30 GMT',
+        'Tue Nov 14 22:13:30 2023',
+        'Tue, 14 Nov 2023 22:13:30 -0000',
+    ],
+)
+def test_every_form_of_a_date_is_in_gmt_wherever_the_process_is(date, monkeypatch):
+    """The forms of RFC 9110, section 5.6.7."""
+    monkeypatch.setenv('TZ', 'America/New_York')
+    time.tzset()
+    try:
+        assert parse_retry_after(date, NOW) == 10
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize('delay', [-1, float('inf'), float('nan')])
