@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pyramid_webhooks.delivery.unpacking import unpack_content
 
@@ -19,7 +19,11 @@ _MAX_CHUNK_LINE = 1024
 _STATUS_LINE = re.compile(rb'HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?', re.DOTALL)
 _LENGTH = re.compile(r'[0-9]{1,18}')
 _CHUNK_SIZE = re.compile(rb'([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?', re.DOTALL)
-_FRAMING = frozenset(('connection', 'content-encoding', 'content-length', 'transfer-encoding'))
+#: Headers that are always kept, and the bytes of the room for headers that only they may use.
+_NEEDED = frozenset(
+    ('connection', 'content-encoding', 'content-length', 'retry-after', 'transfer-encoding')
+)
+_RESERVED = 2048
 #: A recipient replaces what may not be in a value by spaces (RFC 9110, section 5.5).
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), ' ')
 
@@ -75,7 +79,7 @@ class AnswerReader:
         """
         for _ in range(_MAX_INTERIM):
             minor, status, reason = self._read_status()
-            headers = self._read_headers()
+            headers, cut = self._read_headers()
             if status >= 200:
                 break
             if status == 101:
@@ -87,10 +91,9 @@ class AnswerReader:
         keep = 'close' not in options if minor else 'keep-alive' in options
         content, truncated, framed = self._read_content(method, status, values, max_content)
         at_end = self._at == len(self._buffer)
-        content, cut = unpack_content(content, values.get('content-encoding', ''), max_content)
-        kept = _kept(headers)
-        truncated = truncated or cut or len(kept) < len(headers)
-        return Answer(status, reason, kept, content, truncated, keep and framed and at_end)
+        content, more = unpack_content(content, values.get('content-encoding', ''), max_content)
+        truncated = truncated or more or cut
+        return Answer(status, reason, headers, content, truncated, keep and framed and at_end)
 
     # -- the head --------------------------------------------------------------------
 
@@ -105,24 +108,43 @@ class AnswerReader:
             text = ''.join(character for character in text if character.isprintable())
         return int(minor), int(status), text[:200]
 
-    def _read_headers(self) -> tuple[tuple[str, str], ...]:
+    def _read_headers(self) -> tuple[tuple[tuple[str, str], ...], bool]:
+        """Read the headers; return those that are kept, and whether some are left out."""
         headers: list[tuple[str, str]] = []
-        lines = 0
-        while line := self._read_line(MAX_LINE):
-            lines += 1
-            if lines > MAX_HEADERS:
-                raise MalformedAnswer(f'it has more than {MAX_HEADERS} headers')
-            text = line.decode('latin-1').translate(_CONTROLS)
-            if text[0] == ' ' and headers:
-                # A value that goes on (RFC 9112, section 5.2); old servers do that.
-                name, value = headers.pop()
-                headers.append((name, f'{value} {text.strip()}'))
-                continue
+        room, cut = MAX_KEPT, False
+        for text in self._read_header_texts():
             name, colon, value = text.partition(':')
-            if not colon or not name.strip():
-                raise MalformedAnswer(f'it has the header line {_shown(line)}')
-            headers.append((name.strip(), value.strip()))
-        return tuple(headers)
+            name, value = name.strip(), value.strip()
+            if not colon or not name:
+                raise MalformedAnswer(f'it has the header line {_shown(text)}')
+            size = len(name) + len(value)
+            needed = name.lower() in _NEEDED
+            if size <= (room if needed else room - _RESERVED):
+                headers.append((name, value))
+                room -= size
+            elif needed:
+                raise MalformedAnswer(f'its headers "{name[:80]}" are too long')
+            else:
+                cut = True
+        return tuple(headers), cut
+
+    def _read_header_texts(self) -> Iterator[str]:
+        """Yield each header; one that goes on in further lines is one."""
+        header = ''
+        for _ in range(MAX_HEADERS):
+            text = self._read_line(MAX_LINE).decode('latin-1').translate(_CONTROLS)
+            if text.startswith(' ') and header:
+                # Old servers do that (RFC 9112, section 5.2).
+                header += ' ' + text.strip()
+                continue
+            if header:
+                yield header
+            if not text:
+                return
+            header = text
+        yield header
+        if self._read_line(MAX_LINE):
+            raise MalformedAnswer(f'it has more than {MAX_HEADERS} headers')
 
     # -- the content -----------------------------------------------------------------
 
@@ -146,29 +168,24 @@ class AnswerReader:
         return content, truncated, False
 
     def _read_exactly(self, size: int) -> bytes:
-        parts: list[bytes] = []
-        missing = size
-        while missing:
-            part = self._read_some(missing)
+        content = bytearray()
+        while len(content) < size:
+            part = self._read_some(size - len(content))
             if not part:
                 raise IncompleteAnswer(
-                    f'the connection was closed after {size - missing} bytes of content'
+                    f'the connection was closed after {len(content)} bytes of content'
                 )
-            parts.append(part)
-            missing -= len(part)
-        return b''.join(parts)
+            content += part
+        return bytes(content)
 
     def _read_to_end(self, limit: int) -> tuple[bytes, bool]:
-        parts: list[bytes] = []
-        left = limit + 1
-        while left and (part := self._read_some(left)):
-            parts.append(part)
-            left -= len(part)
-        return b''.join(parts)[:limit], not left
+        content = bytearray()
+        while len(content) <= limit and (part := self._read_some(limit + 1 - len(content))):
+            content += part
+        return bytes(content[:limit]), len(content) > limit
 
     def _read_chunks(self, limit: int) -> tuple[bytes, bool]:
-        parts: list[bytes] = []
-        left = limit
+        content = bytearray()
         while True:
             line = self._read_line(_MAX_CHUNK_LINE)
             match = _CHUNK_SIZE.fullmatch(line)
@@ -177,11 +194,11 @@ class AnswerReader:
             size = int(match.group(1), 16)
             if size == 0:
                 self._read_headers()
-                return b''.join(parts), False
-            parts.append(self._read_exactly(min(size, left)))
+                return bytes(content), False
+            left = limit - len(content)
+            content += self._read_exactly(min(size, left))
             if size > left:
-                return b''.join(parts), True
-            left -= size
+                return bytes(content), True
             if self._read_line(_MAX_CHUNK_LINE):
                 raise MalformedAnswer('it has a chunk that is longer than it says')
 
@@ -222,24 +239,12 @@ class AnswerReader:
         return data
 
 
-def _kept(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Return the headers without those for which there is no room."""
-    kept: list[tuple[str, str]] = []
-    left = MAX_KEPT
-    for name, value in headers:
-        size = len(name) + len(value)
-        if size <= left:
-            kept.append((name, value))
-            left -= size
-    return tuple(kept)
-
-
 def _framing(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """Return the headers that say how to read the answer, in lower case."""
     values: dict[str, str] = {}
     for name, value in headers:
         name = name.lower()
-        if name in _FRAMING:
+        if name in _NEEDED:
             value = value.lower()
             values[name] = f'{values[name]},{value}' if name in values else value
     return values
@@ -253,5 +258,6 @@ def _parse_length(text: str) -> int:
     return int(length)
 
 
-def _shown(line: bytes) -> str:
-    return repr(line[:80].decode('latin-1'))
+def _shown(line: bytes | str) -> str:
+    text = line if isinstance(line, str) else line.decode('latin-1')
+    return repr(text[:80])

@@ -1,3 +1,6 @@
+import itertools
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,3 +85,38 @@ def test_headers_are_pairs_in_order_with_their_case_and_duplicates():
     answer = read(b'HTTP/1.1 204 \r\nX-B: 1\r\nx-a:\t2 \r\nX-B: \xe9\r\n\r\n')
     assert answer.headers == (('X-B', '1'), ('x-a', '2'), ('X-B', 'é'))
     assert answer.reason == ''
+
+
+@pytest.mark.parametrize(
+    ('head', 'endless', 'count'),
+    [
+        (b'HTTP/1.1 200 OK\r\n', b'X-A: ' + b'x' * 8180 + b'\r\n', 99),
+        (b'HTTP/1.1 200 OK\r\nX-A: a\r\n', b' ' + b'x' * 80 + b'\r\n', 98),
+        (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n', b'1\r\nx\r\n', 20_000),
+        (b'HTTP/1.1 200 OK\r\n\r\n', b'x', 20_000),
+    ],
+)
+def test_an_answer_in_many_pieces_takes_little_memory(head, endless, count):
+    pieces = itertools.chain([head], itertools.repeat(endless, count), [b'\r\n'])
+    reader = AnswerReader(lambda: next(pieces, b''))
+    tracemalloc.start()
+    try:
+        answer = reader.read('POST', 16384)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer.status == 200
+    assert peak < 150_000
+
+
+def test_headers_that_are_needed_are_kept_though_others_take_all_room():
+    large = b''.join(b'X-%d: %b\r\n' % (number, b'x' * 5000) for number in range(9))
+    answer = read(b'HTTP/1.1 503 \r\n' + large + b'Retry-After: 9\r\nContent-Length: 0\r\n\r\n')
+    assert [name for name, _ in answer.headers] == ['X-0', 'X-1', 'Retry-After', 'Content-Length']
+    assert answer.truncated and answer.reusable
+
+
+def test_needed_headers_beyond_all_measure_are_no_answer():
+    large = b'Connection: ' + b'x' * 8000 + b'\r\n'
+    with pytest.raises(MalformedAnswer, match='its headers "Connection" are too long'):
+        read(b'HTTP/1.1 200 \r\n' + large * 3 + b'\r\n')
