@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from zope.interface import Interface, implementedBy, implementer, providedBy
+from zope.interface import Interface, directlyProvides, implementedBy, implementer, providedBy
 from zope.interface.adapter import AdapterRegistry
 from zope.interface.declarations import Implements
 from zope.interface.interface import InterfaceClass, Specification
@@ -75,6 +75,11 @@ class EventType:
     schema: Mapping[str, Any] | None = None
     description: str = ''
     example: Any = None
+
+    @property
+    def event_interface(self) -> Any:
+        """What events of this type provide at least."""
+        return INamedEvent if self.when is None else self.when
 
     @property
     def about_webhooks(self) -> bool:
@@ -222,17 +227,19 @@ class EventCatalogue:
         The name is that of the most specific registered pair, the object counting first; without
         one it is the dotted name of the event's interface.
         """
-        objects, events = providedBy(obj), providedBy(event)
+        return self._resolve(providedBy(obj), providedBy(event))
+
+    def _resolve(self, objects: Specification, events: Specification) -> Resolution:
         cached = self._resolved.get((objects, events))
         if cached is not None and cached[0] is objects.__sro__ and cached[1] is events.__sro__:
             return cached[2]
-        resolution = self._resolve(objects, events)
+        resolution = self._find(objects, events)
         if len(self._resolved) >= _CACHE_LIMIT:
             self._resolved.clear()
         self._resolved[(objects, events)] = (objects.__sro__, events.__sro__, resolution)
         return resolution
 
-    def _resolve(self, objects: Specification, events: Specification) -> Resolution:
+    def _find(self, objects: Specification, events: Specification) -> Resolution:
         ours = events.isOrExtends(IWebhookEvent)
         pairs = self._pairs_about_webhooks if ours else self._pairs
         keys = _keys_of(pairs.subscriptions((objects, events), _IRegistered))
@@ -249,15 +256,16 @@ class EventCatalogue:
         """What an event that is fired by its name is called: that name.
 
         It concerns whom an event of the type's interface would concern, on ``obj`` or, without
-        an object, on what the type is for. A type without one concerns those who name it only.
+        an object, on what the type is for. A type without an interface concerns those who name
+        it, and those who want all object events on such an object.
 
         :raises UnknownEventType: listing the valid names.
         """
         event_type = self.get(name)
         keys = _keys_of((event_type,))
-        if event_type.when is not None:
+        if event_type.when is not None or event_type.for_ is not None or obj is not None:
             objects = specification(event_type.for_) if obj is None else providedBy(obj)
-            keys |= self._resolve(objects, specification(event_type.when)).keys
+            keys |= self._resolve(objects, specification(event_type.event_interface)).keys
         return Resolution(name, frozenset(keys), event_type)
 
 
@@ -283,6 +291,14 @@ class NamedEvent:
 
     object: Any
     name: str
+
+    @classmethod
+    def of_type(cls, event_type: EventType, obj: Any) -> NamedEvent:
+        """One that stands for an event of the type's interface, and so provides it."""
+        event = cls(obj, event_type.name)
+        if event_type.when is not None:
+            directlyProvides(event, event_type.when)
+        return event
 
 
 @dataclasses.dataclass(eq=False)

@@ -14,6 +14,7 @@ from pyramid_webhooks.events import (
     dotted_name,
 )
 from pyramid_webhooks.interfaces import (
+    INamedEvent,
     ISubscription,
     ISubscriptionCreated,
     IWebhookEvent,
@@ -140,6 +141,24 @@ def test_a_name_is_resolved_to_itself_and_what_is_broader():
     with pytest.raises(UnknownEventType, match='book.lost, book.printed, thing.happened'):
         made.resolve_name('book.burnt')
     assert NamedEvent(None, 'book.lost').name == 'book.lost'
+
+
+def test_an_event_without_an_interface_is_an_object_event_if_there_is_an_object():
+    made = catalogue(
+        ('book.lost', IBook), ('shop.closed',), ('thing.touched', IThing, IObjectEvent)
+    )
+    keys = made.resolve_name('book.lost', Book()).keys
+    assert {'thing.touched', f'{dotted_name(IThing)}|{dotted_name(IObjectEvent)}'} <= keys
+    assert made.resolve_name('shop.closed').keys == {'shop.closed', '*', 'shop.*', '*.closed'}
+
+
+def test_an_event_that_is_fired_by_name_provides_what_its_type_is_for():
+    made = catalogue(NARROW, ('book.lost', IBook))
+    book = Book()
+    event = NamedEvent.of_type(made.get('book.printed'), book)
+    assert IPrinted.providedBy(event) and INamedEvent.providedBy(event)
+    assert event.object is book and event.name == 'book.printed'
+    assert not IPrinted.providedBy(NamedEvent.of_type(made.get('book.lost'), book))
 
 
 def test_our_own_events_match_only_types_registered_for_them():

@@ -60,7 +60,7 @@ def explain_event(obj: Any, event: Any, request: Any = None) -> list[tuple[Any, 
     catalogue = registry.getUtility(IEventCatalogue)
     if isinstance(event, str):
         resolution = catalogue.resolve_name(event, obj)
-        event = NamedEvent(obj, event)
+        event = NamedEvent.of_type(resolution.event_type, obj)
     else:
         resolution = catalogue.resolve(obj, event)
     dispatcher = registry.getUtility(IDispatcher)

@@ -75,7 +75,7 @@ class Dispatcher:
                 self._check_object(event_type, obj)
             if obj is None and (event_type.for_ is not None and payload is _AT_COMMIT):
                 raise ValueError(f'The event {event!r} needs an object.')
-            event = NamedEvent(obj, event)
+            event = NamedEvent.of_type(event_type, obj)
         else:
             obj = getattr(event, 'object', None) if obj is None else obj
             resolution = self._catalogue.resolve(obj, event)

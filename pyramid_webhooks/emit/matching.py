@@ -39,7 +39,8 @@ def where_it_stood(obj: Any, event: Any) -> Any:
     if obj is None or getattr(obj, '__parent__', None) is not None:
         return obj
     if IObjectMovedEvent.providedBy(event):
-        parent = event.oldParent
+        # One that is fired by name does not know.
+        parent = getattr(event, 'oldParent', None)
         if parent is not None:
             return LocationProxy(obj, parent, event.oldName)
     return obj

@@ -46,7 +46,9 @@ class Verdicts:
         self.unknown: list[Any] = []
         self._known: dict[Any, bool | None] = {}
         self._request: Any = None
-        self._about = event.subscription if IAttemptResolved.providedBy(event) else None
+        self._about = None
+        if IAttemptResolved.providedBy(event):
+            self._about = getattr(event, 'subscription', None)
         self._owner_of_object: Any = self._find_owner()
 
     def refusal(self, subscription: Any) -> str | None:

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from zope.lifecycleevent.interfaces import IObjectRemovedEvent
-
 from pyramid_webhooks.emit.payloads import render
 from pyramid_webhooks.emit.pending import (
     Happened,
@@ -59,8 +57,9 @@ def store(made: Made) -> list[Hint]:
     :returns: where something was added.
     """
     hints: dict[Hint, None] = {}
+    places = Places()
     for message, occurrence in made.messages:
-        hints.update(dict.fromkeys(_owe(message, occurrence)))
+        hints.update(dict.fromkeys(_owe(message, occurrence, places)))
     hints.update(dict.fromkeys(_write_failures(made.failures)))
     return list(hints)
 
@@ -104,13 +103,12 @@ def _text(value: Any) -> str:
     return text.strip()[:500]
 
 
-def _owe(message: Message, occurrence: Occurrence) -> Iterator[Hint]:
+def _owe(message: Message, occurrence: Occurrence, places: Places) -> Iterator[Hint]:
     connection = occurrence.connection
-    removal = IObjectRemovedEvent.providedBy(occurrence.event)
     groups: dict[tuple[str, Any], list[bytes]] = {}
     for recipient, _ in occurrence.recipients:
         database = recipient._p_jar.db().database_name
-        details = (LAST,) if removal and not _is_attached(recipient) else None
+        details = None if places.have(recipient) else (LAST,)
         groups.setdefault((database, details), []).append(recipient._p_oid)
     for (database, details), oids in groups.items():
         yield from _append(connection, message, oids, database, details)
@@ -129,5 +127,21 @@ def _append(
             yield home, segment._p_oid
 
 
-def _is_attached(recipient: Any) -> bool:
-    return isinstance(recipient, GlobalRecord) or is_attached(recipient)
+class Places:
+    """Which subscriptions the transaction has removed with their folder.
+
+    What it owes them is sent once; without a word it would be dropped as what they were owed
+    before.
+    """
+
+    def __init__(self) -> None:
+        self._attached: dict[int, bool] = {}
+
+    def have(self, recipient: Any) -> bool:
+        """Whether the manager of ``recipient`` is in its place; it is looked at once for all."""
+        if isinstance(recipient, GlobalRecord):
+            return True
+        manager = id(recipient.__parent__)
+        if manager not in self._attached:
+            self._attached[manager] = is_attached(recipient)
+        return self._attached[manager]

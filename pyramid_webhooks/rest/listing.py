@@ -109,10 +109,9 @@ def _wants(name: str, registry: Registry) -> Callable[[Any], bool]:
         except ImportError:
             return False
         return any(
-            each.when is not None
-            and not each.about_webhooks
+            not each.about_webhooks
             and specification(each.for_).isOrExtends(for_)
-            and specification(each.when).isOrExtends(when)
+            and specification(each.event_interface).isOrExtends(when)
             for each in event_types
         )
 

@@ -220,6 +220,20 @@ def test_a_removed_folder_gets_what_the_removing_transaction_owed_once(company, 
     assert len(receiver.requests) == 1
 
 
+def test_that_includes_what_was_not_about_a_removal(company, receiver):
+    receiver.answer(status=500)
+    company.subscribe('/NWS/OUN', receiver.url)
+    company.subscribe('/NWS/OUN', receiver.url)
+
+    def do(context, request):
+        add(context['OUN'], 'ann', request.registry.notify)
+        del context['OUN']
+
+    company.request(do, '/NWS')
+    company.settle()
+    assert len(receiver.requests) == 2
+
+
 def test_a_moved_folder_takes_along_its_subscriptions_and_what_they_are_owed(
     make_company, receiver
 ):

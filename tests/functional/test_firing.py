@@ -133,6 +133,55 @@ def test_a_named_event_on_an_object_is_sent_as_the_object(company, receiver):
     assert [each[3] for each in company.attempts('/')] == ['employee.greeted']
 
 
+def test_a_named_event_on_an_object_is_one_of_all_object_events(company, receiver):
+    def do(context, request):
+        subscribe(context, receiver.url_for('all'), for_=IPerson)
+        subscribe(context, receiver.url_for('folders'), for_=Folder)
+        subscribe(context, receiver.url_for('promoted'), for_=IPerson, when=IPromoted)
+        ann = context['ann'] = Employee('ann')
+        request.webhooks.notify('employee.greeted', ann)
+        request.webhooks.notify('company.closed', payload=1)
+
+    company.request(do, '/NWS/OUN')
+    company.settle()
+    assert [request.path for request in receiver.requests] == ['/all']
+    assert [each[3] for each in company.attempts('/NWS/OUN')] == ['employee.greeted']
+
+
+def test_an_event_type_with_an_interface_that_is_fired_by_name_has_its_payload(company, receiver):
+    def setup(config):
+        config.add_webhook_event('employee.promoted', IEmployee, IPromoted)
+        config.add_webhook_payload(lambda obj, event: 'congratulations', IEmployee, IPromoted)
+
+    company.restart(setup=setup)
+    company.subscribe('/', receiver.url)
+
+    def do(context, request):
+        request.webhooks.notify('employee.promoted', add(context, 'ann', lambda event: None))
+
+    company.request(do, '/NWS/OUN')
+    company.settle()
+    assert [request.json() for request in receiver.requests] == ['congratulations']
+
+
+def test_a_removal_may_be_fired_by_its_name(company, receiver):
+    company.subscribe('/', receiver.url)
+
+    def do(context, request):
+        ann = context['ann'] = Employee('ann')
+        request.webhooks.notify('employee.added', ann)
+        request.tm.commit()
+        request.tm.begin()
+        del context['ann']
+        ann.age = 31
+        request.webhooks.notify('employee.removed', ann)
+        ann.age = 99
+
+    company.request(do, '/NWS/OUN')
+    company.settle()
+    assert [request.json()['age'] for request in receiver.requests] == [30, 31]
+
+
 def test_a_named_event_carries_any_payload_and_needs_no_object(company, receiver):
     company.subscribe('/NWS', receiver.url, events=['company.closed'], owner='head')
 
