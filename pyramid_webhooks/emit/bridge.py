@@ -22,6 +22,9 @@ def hear(event: Any) -> None:
     obj = getattr(event, 'object', None)
     registry = find_registry(obj)
     if registry is None:
+        # What was never stored, and has lost its place, is known by that only.
+        registry = find_registry(getattr(event, 'oldParent', None))
+    if registry is None:
         return
     settings = registry.queryUtility(ISettings)
     dispatcher = registry.queryUtility(IDispatcher)

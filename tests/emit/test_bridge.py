@@ -9,7 +9,7 @@ from zope.interface import Interface, implementer
 from zope.lifecycleevent import ObjectModifiedEvent, added
 
 from pyramid_webhooks.emit.bridge import hear, install_bridge
-from tests.company import Employee, add
+from tests.company import Employee, add, remove
 
 
 class IRang(Interface):
@@ -58,6 +58,19 @@ def test_outside_of_requests_it_goes_to_the_application_of_the_object(two):
     second.transact(change)
     assert events(first) == []
     assert events(second)[0] == 'employee.added'
+
+
+def test_what_has_lost_its_parent_belongs_where_it_stood(make_company):
+    settings = {'webhooks.delivery': 'worker', 'webhooks.coalesce': 'false'}
+    company = make_company(settings=settings)
+    company.subscribe('/', 'http://127.0.0.1:9/', events=['*'])
+
+    def do(root):
+        add(root, 'ann', zope.event.notify)
+        remove(root, 'ann', zope.event.notify)
+
+    company.transact(do)
+    assert events(company) == ['employee.added', 'employee.removed']
 
 
 def test_transactions_of_two_applications_may_be_interleaved(two):
