@@ -20,6 +20,15 @@ class Declaration:
         self._config = config
         self._what = what
 
+    def hide_source(self) -> None:
+        """Keep the line of source code out of errors: what is written there may be secret.
+
+        Pyramid quotes it, with the file and the number of the line, which stay.
+        """
+        info = self._config.action_info
+        if isinstance(getattr(info, 'src', None), str):
+            info.src = '(not shown, since there may be a secret in it)'
+
     def refuse(self, field: str, reason: str) -> NoReturn:
         """Say that the argument ``field`` can't be used.
 

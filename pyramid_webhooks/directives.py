@@ -151,6 +151,8 @@ def add_webhook_subscription(
             'name',
             f'{name!r} is taken, or not of letters, digits, hyphens and underscores.',
         )
+    if secret is not None or headers is not None:
+        declared.hide_source()
     registry = config.registry
 
     def register() -> None:
@@ -214,6 +216,7 @@ def add_webhook_dialect(config: Configurator, name: str, dialect: Any) -> None:
     declared.text('name', name, empty=True)
     dialect = declared.resolve('dialect', dialect)
     if isinstance(dialect, Mapping):
+        declared.hide_source()
         try:
             dialect = Dialect(**dialect)
         except TypeError as error:

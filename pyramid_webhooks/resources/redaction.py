@@ -17,7 +17,7 @@ _SECRET_PART = re.compile(
 _CHALLENGES = frozenset(('www-authenticate', 'proxy-authenticate'))
 #: A value with fewer characters than this is no secret that could be told from other text.
 _FEWEST = 6
-_CREDENTIALS = re.compile(r'//[^/?#]*@')
+_CREDENTIALS = re.compile(r'^([^/?#]*//)[^/?#]*@')
 
 
 @functools.lru_cache(256)
@@ -40,9 +40,24 @@ def shown_headers(headers: Mapping[str, str] | Any) -> dict[str, str]:
     return shown
 
 
+def restored_headers(headers: Any, present: Mapping[str, str]) -> Any:
+    """The headers with the present values where a secret one comes back as it was shown.
+
+    :param headers: what somebody wants to change the headers to; anything but a mapping is
+        returned as it is.
+    """
+    if not isinstance(headers, Mapping):
+        return headers
+    known = {name.lower(): value for name, value in present.items()}
+    return {
+        name: known.get(name.lower(), value) if value == REDACTED and is_secret(name) else value
+        for name, value in headers.items()
+    }
+
+
 def shown_url(url: str) -> str:
     """The URL without a user name and password, should it have any."""
-    return _CREDENTIALS.sub(f'//{REDACTED}@', url)
+    return _CREDENTIALS.sub(rf'\1{REDACTED}@', url)
 
 
 class Veil:

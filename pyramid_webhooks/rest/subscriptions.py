@@ -7,6 +7,7 @@ from typing import Any
 from cornice.validators import colander_body_validator, colander_querystring_validator
 
 from pyramid_webhooks.resources.presenting import subscription_json
+from pyramid_webhooks.resources.redaction import restored_headers
 from pyramid_webhooks.resources.subscription import ADD, DELETE, EDIT, VIEW
 from pyramid_webhooks.rest.access import may, may_look, needs, subscription_seen
 from pyramid_webhooks.rest.body import read_body, read_query
@@ -90,6 +91,8 @@ def change_subscription(request: Any) -> dict[str, Any]:
     manager = subscription.__parent__
     changes = dict(request.validated)
     active = changes.pop('active', None)
+    if 'headers' in changes:
+        changes['headers'] = restored_headers(changes['headers'], subscription.headers)
     with invalid_arguments_refused():
         manager.change(subscription, **changes)
     if active is not None:

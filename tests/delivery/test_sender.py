@@ -1,6 +1,7 @@
 """From a prepared job to its outcome."""
 
 import dataclasses
+import time
 
 import pytest
 import requests
@@ -12,6 +13,7 @@ from pyramid_webhooks.delivery.transport import make_transport
 from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.interfaces import IDestinationPolicy, ISettings
 from pyramid_webhooks.resources.secrets import new_secret, read_secret
+from tests.signatures import verifies
 
 
 class Wrapping(Dialect):
@@ -76,7 +78,7 @@ def send(receiver):
             outgoing,
             dialect,
             dict(headers),
-            tuple((read_secret(each), None) for each in secrets),
+            tuple((read_secret(each), ends) for each, ends in dict(secrets).items()),
             problem,
         )
         sender.send(job)
@@ -106,7 +108,7 @@ def test_a_dialect_may_wrap_the_data_and_add_headers(send, receiver):
 
 
 def test_a_dialect_may_prepare_the_whole_request(send, receiver):
-    send('preparing', headers={'X-B': '2'}, secrets=[new_secret()])
+    send('preparing', headers={'X-B': '2'}, secrets={new_secret(): None})
     (request,) = receiver.requests
     assert request.method == 'PUT'
     assert request.headers['Authorization'].startswith('Basic ')
@@ -145,8 +147,17 @@ def test_a_receiver_that_is_down_is_a_failure_that_may_pass(send, receiver):
     assert job.sent.url == receiver.url
 
 
+def test_whether_a_secret_has_ended_is_judged_when_the_request_is_sent(send, receiver):
+    now = time.time()
+    ended, present, ending = (new_secret() for _ in range(3))
+    send(secrets={present: None, ended: now - 0.01, ending: now + 60})
+    (request,) = receiver.requests
+    assert verifies(present, request) and verifies(ending, request)
+    assert not verifies(ended, request)
+
+
 def test_secrets_are_in_no_repr(send):
     secret = new_secret()
-    job = send(secrets=[secret])
+    job = send(secrets={secret: None})
     assert secret not in repr(job.prepared)
     assert secret not in repr(dataclasses.asdict(job.prepared)['outgoing'])

@@ -247,6 +247,18 @@ def test_a_bad_change_is_refused_as_a_whole(client, fields, name):
     assert client.read(made['url']) == made
 
 
+def test_a_secret_header_sent_back_as_it_was_shown_stays_what_it_is(client):
+    made = client.subscribe(headers={'Authorization': 'Bearer a', 'X-Team': 'c'})
+    changed = {**made['headers'], 'X-Team': 'd'}
+    assert changed == {'Authorization': '…', 'X-Team': 'd'}
+    assert client.change(made['url'], headers=changed)['headers'] == changed
+    with client.root() as root:
+        kept = manager_of(root['docs'])[made['id']].headers
+        assert kept == {'Authorization': 'Bearer a', 'X-Team': 'd'}
+    answer = client.change(made['url'], headers={'X-New-Key': '…'}, status=400)
+    assert ('body', 'headers') in errors(answer)
+
+
 def test_secret_headers_are_not_shown(client):
     made = client.subscribe(headers={'Authorization': 'Bearer a', 'X-Api-Key': 'b', 'X-Team': 'c'})
     assert made['headers'] == {'Authorization': '…', 'X-Api-Key': '…', 'X-Team': 'c'}
