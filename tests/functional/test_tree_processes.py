@@ -1,7 +1,6 @@
 """Several processes that start at once, and keep the same subscriptions in the tree."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pyramid_webhooks import manager_of
 from pyramid_webhooks.resources.upkeep import ROOT_KEY
 from tests.company import Company
 from tests.functional.starting import NAMES, settings_for
+from tests.storages import zeo
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONUNBUFFERED': '1'}
@@ -23,20 +23,8 @@ LIMIT = 60
 @pytest.fixture
 def shared(tmp_path):
     """The URI of a database that a ZEO server offers to several processes."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        address = f'127.0.0.1:{free.getsockname()[1]}'
-    server = subprocess.Popen(
-        [sys.executable, '-m', 'ZEO.runzeo', '-a', address, '-f', str(tmp_path / 'Data.fs')],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield f'zeo://{address}?wait_timeout=30&connection_pool_size=40'
-    finally:
-        server.terminate()
-        server.wait(20)
+    with zeo(tmp_path) as uri:
+        yield uri
 
 
 @pytest.fixture

@@ -1,0 +1,114 @@
+"""Several processes on one database: ZEO, and RelStorage on PostgreSQL."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from pyramid_webhooks.outbox.root import PARTITIONS, outbox_of
+from tests.chaos.cluster import Process, disturb
+from tests.chaos.member import OFFICES, commit_numbers, furnish, open_company
+from tests.company import wait_until
+from tests.storages import KINDS, shared_database
+
+CONCURRENCY = 8
+LEASE = 2
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(params=KINDS)
+def uri(request, tmp_path):
+    with shared_database(request.param, tmp_path) as uri:
+        yield uri
+
+
+@pytest.fixture
+def start(uri):
+    """A function that starts workers, which are killed in the end."""
+    started = []
+
+    def start(count, lease=LEASE, concurrency=CONCURRENCY):
+        more = [Process('worker', uri, concurrency, lease) for _ in range(count)]
+        started.extend(more)
+        return [process.wait_until_ready() for process in more]
+
+    yield start
+    for process in started:
+        process.end()
+
+
+@pytest.fixture
+def office(uri, receiver):
+    """The application on the shared database, which does not send."""
+    company = open_company(uri, delivery='worker')
+    furnish(company, receiver.url_for(''), webs=1)
+    yield company
+    company.stop()
+
+
+def owners(company):
+    """How many partitions each process owns."""
+
+    def look(root):
+        outbox = outbox_of(root._p_jar)
+        counts = Counter(partition.owner for partition in outbox.partitions)
+        return [counts[id] for id in outbox.processes]
+
+    return company.transact(look)
+
+
+def are_even(company, processes):
+    """Whether so many processes own everything, none of them more than its share."""
+    counts = owners(company)
+    share = -(-PARTITIONS // processes)
+    return len(counts) == processes and sum(counts) == PARTITIONS and max(counts) <= share
+
+
+def test_workers_that_are_killed_and_frozen_lose_nothing_and_repeat_what_was_in_flight(uri):
+    result = disturb(
+        uri, events=300, workers=3, concurrency=CONCURRENCY, lease=LEASE, every=1.0, frozen=4
+    )
+    assert result.committed == 300
+    assert result.conflicts == ['0 []\n'] * 2
+    assert (result.lost, result.foreign, result.renamed) == ([], [], [])
+    assert result.disturbances >= 3
+    assert result.repeats <= result.disturbances * 2 * CONCURRENCY
+    assert result.slowest < 4 + 2 * LEASE
+
+
+def test_partitions_are_spread_evenly_as_workers_come_and_go(office, start):
+    first, *_ = start(2, lease=15)
+    wait_until(lambda: are_even(office, 2), what='an even share for two')
+    start(2, lease=15)
+    wait_until(lambda: are_even(office, 4), what='an even share for four')
+    first.end()
+    wait_until(lambda: are_even(office, 3), what='an even share for three')
+
+
+def test_each_delivery_is_sent_once_while_workers_join_and_leave_cleanly(office, start, receiver):
+    receiver.answer(delay=0.02)
+    workers = start(1)
+    commit_numbers(office, 0, 1, 150)
+    workers += start(2)
+    wait_until(lambda: are_even(office, 3), what='an even share')
+    commit_numbers(office, 0, 151, 150)
+    assert workers[0].end(15) == 0
+    office.settle(30)
+    numbers = sorted(request.json()['number'] for request in receiver.requests)
+    assert numbers == list(range(1, 301))
+    wait_until(lambda: are_even(office, 2), what='an even share of what a worker gave back')
+
+
+def test_what_another_process_commits_is_picked_up_soon(office, start, receiver):
+    start(1)
+    commit_numbers(office, 0, 1, OFFICES)
+    office.settle()
+    delays = []
+    for number in range(5):
+        receiver.clear()
+        time.sleep(0.1 * number)
+        committed_at = time.time()
+        commit_numbers(office, 0, 100 + number, 1)
+        delays.append(receiver.wait_for(1)[0].time - committed_at)
+    assert sorted(delays)[2] < 0.5, delays
