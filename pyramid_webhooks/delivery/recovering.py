@@ -17,7 +17,8 @@ _LIMIT = 1_000
 def recover(view: View, holding: Holding, recipient: Recipient, span: Span) -> bool:
     """Let what failed in ``span`` have its turn, each on a new schedule.
 
-    That is what was given up, and what waits for its next attempt.
+    That is what was given up, and what waits for its next attempt. Where deliveries wait for a
+    probe, it is made now.
 
     :returns: False when there is more to be done, in another transaction.
     """
@@ -42,7 +43,12 @@ def recover(view: View, holding: Holding, recipient: Recipient, span: Span) -> b
         if state == INACTIVE:
             view.schedule_of(home, recipient).hold(recipient)
     left = _LIMIT - len(taken)
-    return left > 0 and _bring_retries_forward(view, holding, recipient, span, left)
+    done = left > 0 and _bring_retries_forward(view, holding, recipient, span, left)
+    if state == ACTIVE and obj.log.health.is_open:
+        # Somebody thinks that the receiver is back: see whether it is.
+        for home in view.outboxes:
+            view.schedule_of(home, recipient).put_off(recipient, span.until)
+    return done
 
 
 def _bring_retries_forward(
@@ -63,7 +69,8 @@ def _bring_retries_forward(
             limit -= 1
             schedule.remove(recipient, key)
             _, order = key
-            schedule.put(recipient, (AT_ONCE, order), item._replace(tries=0, created=span.until))
+            fresh = item._replace(tries=0, created=span.until, due=0.0)
+            schedule.put(recipient, (AT_ONCE, order), fresh)
         if held:
             schedule.hold(recipient)
     return limit > 0

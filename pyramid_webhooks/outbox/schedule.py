@@ -85,8 +85,7 @@ class Queue(Persistent):
 
     def failed_between(self, since: float, until: float) -> Iterator[tuple[QueueKey, Item]]:
         """Yield (key, item) of the retries whose last attempt failed in that time."""
-        for key, stored in self._items.items((AT_ONCE, b'\xff' * 40)):
-            item = Item(*stored)
+        for key, item in self.items():
             if item.tries and since <= item.created <= until:
                 yield key, item
 

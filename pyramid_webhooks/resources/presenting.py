@@ -75,6 +75,28 @@ def attempt_json(attempt: Any, request: Any) -> dict[str, Any]:
     }
 
 
+def recovery_json(recovery: Any) -> dict[str, Any]:
+    """What a recovery was able to do."""
+    return {
+        'count': recovery.count,
+        'unreachable': recovery.unreachable,
+        'unreachable_until': _time(recovery.unreachable_until),
+    }
+
+
+def statistics_json(statistics: Any) -> dict[str, Any]:
+    """The statistics of a subscription."""
+    return {
+        'sent': statistics.sent,
+        'failed': statistics.failed,
+        'pending': statistics.pending,
+        'last_success': _time(statistics.last_success),
+        'last_failure': _time(statistics.last_failure),
+        'p50': statistics.p50,
+        'p95': statistics.p95,
+    }
+
+
 def _request_json(sent: Any) -> dict[str, Any] | None:
     if sent is None:
         return None

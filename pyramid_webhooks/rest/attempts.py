@@ -6,12 +6,9 @@ from typing import Any
 
 from cornice.validators import colander_querystring_validator
 
-from pyramid_webhooks.interfaces import IOwedDeliveries
-from pyramid_webhooks.resources.attempts import Attempt
 from pyramid_webhooks.resources.presenting import attempt_json
-from pyramid_webhooks.resources.subscription import RETRY
-from pyramid_webhooks.rest.access import attempt_seen, attempts_seen, needs
-from pyramid_webhooks.rest.body import no_form_of_another_origin, read_query
+from pyramid_webhooks.rest.access import attempt_seen, attempts_seen
+from pyramid_webhooks.rest.body import read_query
 from pyramid_webhooks.rest.context import find_attempt, find_attempts
 from pyramid_webhooks.rest.errors import Refused
 from pyramid_webhooks.rest.schemas import AttemptQuery
@@ -21,9 +18,6 @@ attempts_service = make_service(
     'attempts', '/{id}/attempts', find_attempts, 'The attempts of a subscription.'
 )
 attempt_service = make_service('attempt', '/{id}/attempts/{attempt}', find_attempt, 'An attempt.')
-retry_service = make_service(
-    'retry', '/{id}/attempts/{attempt}/retry', find_attempt, 'Sending a message again.'
-)
 
 
 @attempts_service.get(
@@ -44,19 +38,3 @@ def list_attempts(request: Any) -> dict[str, Any]:
 def get_attempt(request: Any) -> dict[str, Any]:
     """One attempt, with request and response."""
     return attempt_json(request.context, request)
-
-
-@retry_service.post(
-    validators=(attempt_seen, needs(RETRY, 'send it again'), no_form_of_another_origin)
-)
-def retry_attempt(request: Any) -> dict[str, Any]:
-    """Let the same message be sent again, in a new attempt."""
-    attempt = request.context
-    if attempt.pending():
-        raise Refused(409, 'path', 'attempt', 'This attempt has not been made yet.')
-    try:
-        record = request.registry.getUtility(IOwedDeliveries).resend(attempt)
-    except ValueError as error:
-        raise Refused(409, 'path', 'attempt', str(error)) from None
-    request.response.status_int = 202
-    return attempt_json(Attempt(attempt.__parent__, record), request)

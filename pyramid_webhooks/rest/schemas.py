@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Any
 
@@ -76,6 +77,25 @@ class Texts(Value):
         if values is not colander.null and not all(type(each) is str for each in values):
             raise colander.Invalid(node, f'must be {self.called}.')
         return values
+
+
+class Time(Value):
+    """An ISO 8601 time; in UTC, where it doesn't say."""
+
+    def __init__(self) -> None:
+        super().__init__(str, 'an ISO 8601 time such as 2026-01-31T12:00:00Z', null=...)
+
+    def deserialize(self, node: Any, cstruct: Any) -> Any:
+        text = super().deserialize(node, cstruct)
+        if text is colander.null:
+            return text
+        try:
+            time = datetime.datetime.fromisoformat(text)
+            if time.tzinfo is None:
+                return time.replace(tzinfo=datetime.UTC)
+            return time.astimezone(datetime.UTC)
+        except (ValueError, OverflowError):
+            raise colander.Invalid(node, f'must be {self.called}.') from None
 
 
 class Parameter(colander.SchemaType):
@@ -208,6 +228,12 @@ class Rotation(Schema):
     overlap = _node(Seconds(), missing=DAY)
     secret = _text(missing=None)
     scheme = _node(Scheme(), missing=None)
+
+
+class Recovery(Schema):
+    """What is to be recovered."""
+
+    since = _node(Time())
 
 
 class SubscriptionQuery(Schema):

@@ -6,7 +6,7 @@ from typing import Any
 
 from cornice.validators import colander_body_validator, colander_querystring_validator
 
-from pyramid_webhooks.resources.presenting import subscription_json
+from pyramid_webhooks.resources.presenting import statistics_json, subscription_json
 from pyramid_webhooks.resources.redaction import restored_headers
 from pyramid_webhooks.resources.subscription import ADD, DELETE, EDIT, VIEW
 from pyramid_webhooks.rest.access import may, may_look, needs, subscription_seen
@@ -25,6 +25,10 @@ _REASONS = {
 
 folder_service = make_service('subscriptions', '', find_manager, 'The subscriptions of a folder.')
 subscription_service = make_service('subscription', '/{id}', find_subscription, 'A subscription.')
+
+statistics_service = make_service(
+    'statistics', '/{id}/statistics', find_subscription, 'Figures about a subscription.'
+)
 
 
 @folder_service.get(
@@ -66,6 +70,12 @@ def add_subscription(request: Any) -> dict[str, Any]:
 def get_subscription(request: Any) -> dict[str, Any]:
     """One subscription."""
     return subscription_json(request.context, request)
+
+
+@statistics_service.get(validators=(subscription_seen,))
+def get_statistics(request: Any) -> dict[str, Any]:
+    """What it got, what failed and what it is owed, and how long answers take."""
+    return statistics_json(request.context.statistics)
 
 
 def changeable(request: Any, **_: Any) -> None:

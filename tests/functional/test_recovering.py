@@ -192,17 +192,33 @@ def test_much_is_recovered_in_several_transactions_the_oldest_first(
     make_company, receiver, monkeypatch
 ):
     monkeypatch.setattr('pyramid_webhooks.delivery.recovering._LIMIT', 7)
-    company = make_company(settings={**ONCE, 'webhooks.concurrency_per_subscription': '1'})
+    settings = {**ONCE, 'webhooks.concurrency_per_subscription': '1', 'webhooks.max_payload': '1'}
+    company = make_company(settings=settings)
     company.subscribe('/', receiver.url)
     added = [f'e{number:02}' for number in range(40)]
-    receiver.answer(500)
     for name in added:
         company.add('/NWS/OUN', name)
     company.settle()
-    receiver.answer(200)
-    assert names(receiver) == added
+    assert names(receiver) == []
+    company.restart(settings={**company.settings, 'webhooks.max_payload': '1KiB'})
     assert recover(company)[0] == 40
-    assert names(receiver)[40:] == added
+    assert names(receiver) == added
+
+
+def test_where_deliveries_wait_for_a_probe_it_is_made_at_once(make_company, receiver):
+    company = make_company(settings={'webhooks.retry_schedule': '1h'})
+    company.subscribe('/', receiver.url)
+    added = [f'e{number}' for number in range(8)]
+    fail(company, receiver, *added[:5])
+    company.add('/NWS/OUN', *added[5:])
+    company.settle()
+    assert len(receiver.requests) == 5
+    assert recover(company)[0] == 5
+    receiver.wait_for(5 + 8)
+    assert sorted(names(receiver)[5:]) == added
+    assert names(receiver)[5] == 'e0'
+    company.settle()
+    assert statistics(company)[:3] == (8, 5, 0)
 
 
 def test_the_global_ones_are_recovered_too(make_company, receiver):

@@ -10,12 +10,27 @@ from pyramid.threadlocal import RequestContext
 from webtest import TestApp
 
 from pyramid_webhooks import stop_delivery
+from pyramid_webhooks.interfaces import ISettings
 from pyramid_webhooks.testing import Receiver, wait_for_deliveries
 from tests.rest.application import configure, root_factory
+from tests.rest.contract import check
 
 
 class Client(TestApp):
-    """A client of the application, who may say who it is."""
+    """A client of the application, who may say who it is.
+
+    Every answer of the services is held against the OpenAPI document.
+    """
+
+    def do_request(self, req, *arguments, **keywords):
+        answer = super().do_request(req, *arguments, **keywords)
+        # 401 is an application's own way to show a 403.
+        if self.has_services() and req.method != 'HEAD' and answer.status_int != 401:
+            check(req.method, req.path_info, answer)
+        return answer
+
+    def has_services(self):
+        return self.app.registry.getUtility(ISettings).rest
 
     def as_(self, user):
         return {'X-User': user} if user else {}
