@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from benchmarks.acceptance.finding import Finding, run_tests
+from benchmarks.acceptance.finding import Finding
 from benchmarks.acceptance.hostility import destinations, hostile_receivers
-
-
-def signatures() -> Iterator[Finding]:
-    """Every signature verifies with others' libraries before, during and after a rotation."""
-    yield run_tests('tests/delivery/test_signing.py')
-
+from benchmarks.acceptance.signatures import signatures
 
 #: By number, so that each can come when it is ready.
 BARS: dict[int, Callable[[], Iterator[Finding]]] = {

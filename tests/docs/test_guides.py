@@ -15,6 +15,7 @@ GUIDES = (
     'events.rst',
     'removing.rst',
     'delivery.rst',
+    'signing.rst',
     'destinations.rst',
     'from-nti-webhooks.rst',
     'from-django-rest-hooks.rst',
