@@ -183,7 +183,7 @@ class Loop:
         due = self._due.next_due()
         if due is not None and due <= time.time():
             return True
-        return self._others_have_committed()
+        return self._shortener.is_due() or self._others_have_committed()
 
     def _others_have_committed(self) -> bool:
         """Whether there may have been commits that nobody here has told of; asked at times."""

@@ -16,27 +16,32 @@ from pyramid_webhooks.resources.globals import records_of
 logger = logging.getLogger(__name__)
 
 FULL = 'There was no room for it in memory: see the setting webhooks.memory_limit.'
-#: Of the deliveries that wait for one subscription, such a part is dropped at a time.
-_PART = 8
-#: How often everything is weighed while more than the limit is in use.
-_WEIGHING_SECONDS = 0.25
+#: What waits for a receiver that fails counts as if it took so many times the memory.
+_FAILING = 8
+#: More goes than has to: an eighth of the limit is free then.
+_KEPT = 7 / 8
+#: Weighing everything takes no more than one part in so many of the time, and when nothing can
+#: be shortened it is tried again after so many seconds.
+_REST = 10
+_PATIENCE = 0.25
 
 
 class Part(NamedTuple):
     """Something that takes memory, and how to make it take less.
 
-    :ivar weight: bytes.
-    :ivar shorten: returns whether there was anything to be left out.
+    :ivar weight: bytes, or a multiple of them for what is to go first.
+    :ivar shorten: callable (bytes that are to be free); returns whether anything was left out.
     """
 
     weight: int
-    shorten: Callable[[], bool]
+    shorten: Callable[[float], bool]
 
 
 class Shortener:
     """Shortens what takes the most memory: the queue of a subscription, or its history.
 
-    So a receiver that is dead loses the oldest of what waits for it, and no other loses anything.
+    So a receiver that is dead loses the oldest of what waits for it, and others lose nothing
+    unless they are far behind themselves.
 
     :param memory: None where the application has a ZODB; then there is nothing to be done.
     """
@@ -55,22 +60,29 @@ class Shortener:
             found.append(Dropped(message_id, ('', oid), FULL))
         return found
 
-    def shorten(self, view: View) -> None:
-        """Where the limit is exceeded, shorten something in the current transaction."""
+    def is_due(self) -> bool:
+        """Whether it has to be found out if something must be shortened."""
         memory = self._memory
         if memory is None or memory.size() <= memory.limit:
+            return False
+        return time.monotonic() >= self._weigh_at
+
+    def shorten(self, view: View) -> None:
+        """Where the limit is exceeded, shorten something in the current transaction."""
+        if not self.is_due():
             return
-        now = time.monotonic()
-        if now < self._weigh_at:
-            return
-        self._weigh_at = now + _WEIGHING_SECONDS
+        started = time.monotonic()
         connection = view.outboxes['']._p_jar
-        # The rest goes by itself, when nobody looks at it any more.
-        if memory.weigh(connection.root()) <= memory.limit:
-            return
-        parts = sorted(self._parts(view, connection), key=lambda part: -part.weight)
-        if not any(part.shorten() for part in parts):
-            logger.debug('The limit of memory is exceeded, and nothing can be shortened.')
+        rest = _PATIENCE
+        # What is not reached from the root goes by itself, when nobody looks at it any more.
+        weight = self._memory.weigh(connection.root())
+        if weight > self._memory.limit:
+            surplus = weight - self._memory.limit * _KEPT
+            parts = sorted(self._parts(view, connection), key=lambda part: -part.weight)
+            if any(part.shorten(surplus) for part in parts):
+                rest = 0.0
+        now = time.monotonic()
+        self._weigh_at = now + max(rest, _REST * (now - started))
 
     def tell_what_is_lost(self, connection: Any) -> None:
         """Log how much is owed in memory only."""
@@ -85,12 +97,15 @@ class Shortener:
         weigh = self._memory.weigh
         for schedule in view.outboxes[''].schedules:
             for recipient, queue in schedule.queues():
-                yield Part(weigh(queue), self._shortener_of_queue(view, recipient, queue))
+                _, obj = view.recipients.find(recipient)
+                failing = obj is not None and obj.log.failures_in_row
+                weight = weigh(queue) * (_FAILING if failing else 1)
+                yield Part(weight, self._shortener_of_queue(view, recipient, queue))
         for record in records_of(connection):
             yield Part(weigh(record.log), self._shortener_of_log(view, record))
 
     def _shortener_of_queue(self, view: View, recipient: Recipient, queue: Any) -> Any:
-        def shorten() -> bool:
+        def shorten(surplus: float) -> bool:
             schedule = view.schedule_of('', recipient)
             # Those in memory are on their way to be sent.
             waiting = [
@@ -98,7 +113,10 @@ class Shortener:
                 for key, item in queue.items()
                 if ('', key, recipient) not in self._holding
             ]
-            for key, item in waiting[: -(-len(waiting) // _PART)]:
+            for key, item in waiting:
+                if surplus <= 0:
+                    break
+                surplus -= self._memory.weigh(item.message)
                 schedule.remove(recipient, key)
                 view.drop(item.message.id, recipient, FULL)
             view.touched.add(partition_of(recipient))
@@ -108,7 +126,7 @@ class Shortener:
 
     @staticmethod
     def _shortener_of_log(view: View, record: Any) -> Any:
-        def shorten() -> bool:
+        def shorten(surplus: float) -> bool:
             view.touched.add(partition_of(recipient_key(record)))
             shortened: bool = record.log.shorten()
             if shortened:

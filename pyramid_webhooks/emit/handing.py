@@ -56,7 +56,11 @@ class InMemory:
     def _commit(self, made: list[Made]) -> None:
         hints: list[Hint] = []
         for each in made:
-            hints += self._hand_over(each)
+            try:
+                hints += self._hand_over(each)
+            except Exception:
+                names = ', '.join(message.id for message, _ in each.messages)
+                logger.exception('Nothing is sent of what was committed: %s.', names)
         engine = self._registry.queryUtility(IDeliveryEngine)
         if engine is not None:
             engine.wake(hints)

@@ -133,6 +133,14 @@ class AttemptLog(Persistent):
 
     def append(self, records: Sequence[AttemptRecord], limit: int) -> None:
         """Add resolved attempts, oldest first, and drop the oldest ones beyond ``limit``."""
+        self._store(records)
+        self._drop(limit)
+        for record in records:
+            self._count(record)
+        answers = (ResponseRecord._make(each.response) for each in records if each.response)
+        self.elapsed = elapsed.add(self.elapsed, (answer.elapsed for answer in answers))
+
+    def _store(self, records: Sequence[AttemptRecord]) -> None:
         for start in range(0, len(records), _BATCH_SIZE):
             part = records[start : start + _BATCH_SIZE]
             self._batches += (Batch(part),)
@@ -140,11 +148,6 @@ class AttemptLog(Persistent):
             unfolded = self._counts[len(self._pages) :]
             if len(unfolded) == _PAGE_SIZE or sum(unfolded) >= _BATCH_SIZE:
                 self._fold()
-        self._drop(limit)
-        for record in records:
-            self._count(record)
-        answers = (ResponseRecord._make(each.response) for each in records if each.response)
-        self.elapsed = elapsed.add(self.elapsed, (answer.elapsed for answer in answers))
 
     def _fold(self) -> None:
         """Put the batches into a page, so that this object, which is often written, is small."""
@@ -233,7 +236,10 @@ class AttemptLog(Persistent):
             return True
         if len(self) < 2:
             return False
-        self._drop(len(self) // 2)
+        kept = list(self)[len(self) // 2 :]
+        self._pages = self._batches = self._counts = ()
+        self._skipped = 0
+        self._store(kept)
         return True
 
     def reset_health(self) -> None:

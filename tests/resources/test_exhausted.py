@@ -96,3 +96,15 @@ def test_one_message_is_taken_out_wherever_it_is():
         assert exhausted.take_message(rows[number].message)
         assert not exhausted.take_message(rows[number].message)
     assert numbers(exhausted) == [each for each in range(70) if each not in (69, 0, 40)]
+
+
+def test_the_older_half_can_be_forgotten_as_if_the_limit_were_lower():
+    exhausted = Exhausted()
+    for number in range(101):
+        exhausted.append(given_up(number), 1000)
+    assert exhausted.shorten()
+    assert numbers(exhausted) == list(range(51, 101))
+    assert exhausted.forgotten(0.0) == (51, 50.0)
+    while exhausted.shorten():
+        pass
+    assert (len(exhausted), exhausted.forgotten(0.0)) == (0, (101, 100.0))

@@ -10,6 +10,7 @@ from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 from ZODB.serialize import referencesf
 
+from pyramid_webhooks.resources.exhausted import GivenUp
 from pyramid_webhooks.resources.history import AttemptLog, AttemptRecord
 from pyramid_webhooks.resources.message import Message, Origin
 
@@ -178,3 +179,29 @@ def test_the_health_is_stored_with_the_attempts(database):
         again.reset_health()
     with database.transaction() as connection:
         assert connection.root()['log'].health.values() == (0, 0, 0, None)
+
+
+def test_it_can_be_shortened_to_its_newer_half_and_goes_on(database):
+    log = AttemptLog()
+    log.append([record(number) for number in range(1, 42)], 50)
+    assert log.shorten()
+    assert stored(database, log) == (list(range(21, 42)), 21)
+    assert log.succeeded == 41
+    with database.transaction() as connection:
+        log = connection.root()['log']
+        log.append([record(number) for number in range(42, 80)], 50)
+        assert numbers(log) == list(range(30, 80))
+        while log.shorten():
+            pass
+        assert numbers(log) == [79]
+
+
+def test_what_was_given_up_is_shortened_before_the_attempts_are():
+    log = AttemptLog()
+    log.append([record(number, False) for number in range(1, 11)], 50)
+    for number in range(4):
+        log.give_up(GivenUp(message(), 'error', float(number), 1, bytes(8)), 100)
+    assert log.shorten() and log.shorten() and log.shorten()
+    assert (len(log.exhausted), len(log)) == (0, 10)
+    assert log.shorten()
+    assert (len(log.exhausted), len(log)) == (0, 5)
