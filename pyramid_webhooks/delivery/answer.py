@@ -156,7 +156,8 @@ class AnswerReader:
             return b'', False, True
         coding = values.get('transfer-encoding')
         length = values.get('content-length')
-        if coding is not None:
+        # Old servers say "identity", which means nothing.
+        if coding not in (None, 'identity'):
             if coding.rpartition(',')[2].strip() == 'chunked':
                 content, truncated = self._read_chunks(limit)
                 # A length beside it is an attempt to be read in two ways: no second answer.

@@ -17,6 +17,8 @@ DEFAULT_PORTS = {'http': 80, 'https': 443}
 #: Longest URL that is taken, in characters.
 MAX_URL = 2048
 
+#: A name has 253 at most, and what becomes one is hardly longer.
+_MAX_HOST = 255
 _LABEL = re.compile(r'[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?')
 _NUMBER = re.compile(r'[0-9]+|0x[0-9a-f]*')
 _PORT = re.compile(r'[0-9]{1,5}')
@@ -138,6 +140,11 @@ def _read_host(
                 f'The host "{host}" of the target URL is not a plain IPv6 address.'
             ) from None
         return address, str(address)
+    if len(host) > _MAX_HOST:
+        raise DestinationRefused(
+            f'The host of the target URL {_shown(url)} is not a valid name: it has more than '
+            f'{_MAX_HOST} characters.'
+        )
     name = host
     if not name.isascii():
         try:

@@ -1,5 +1,6 @@
 """An application with subscriptions made over REST, which looks names up as it is told."""
 
+import json
 import socket
 
 import transaction
@@ -14,6 +15,7 @@ from pyramid_webhooks.testing import wait_for_deliveries
 from tests.rest.application import Document, configure, root_factory
 
 ADMIN = {'X-User': 'admin'}
+JSON = {**ADMIN, 'Content-Type': 'application/json'}
 
 
 class Site:
@@ -46,7 +48,13 @@ class Site:
             '/docs/__webhooks__', fields, headers=ADMIN, status=status
         ).json
 
-    def fire(self):
+    def request(self, method, url, fields):
+        """Make any request; return its answer, whatever it is."""
+        return self._client.request(
+            url, method=method, body=json.dumps(fields).encode(), headers=JSON, status='*'
+        )
+
+    def fire(self, wait=True):
         """Add a document, and wait until all who want to know have been told, or can't be."""
         request = self._app.request_factory.blank('/')
         request.registry = self._app.registry
@@ -58,6 +66,11 @@ class Site:
             request.registry.notify(ObjectAddedEvent(document))
         for callback in request.finished_callbacks:
             callback(request)
+        if wait:
+            self.settle()
+
+    def settle(self):
+        """Wait until nothing that is due is owed."""
         wait_for_deliveries(self._app.registry, timeout=40)
 
     def attempts(self, made):

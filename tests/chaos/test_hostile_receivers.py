@@ -9,12 +9,15 @@ import time
 
 import pytest
 
+from pyramid_webhooks.delivery import resolver
+from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.testing import Answer, Receiver
 from tests.chaos.hostile_modes import MODES, NOT_CONNECTED, is_said
 from tests.chaos.hostile_receivers import HostileReceivers
 from tests.chaos.hostile_round import SETTINGS, TIMEOUT, attempt_all, attempt_all_in_greenlets
 from tests.chaos.site import Site
 from tests.chaos.tripwire import Tripwire
+from tests.company import wait_until
 from tests.delivery.hostile_server import HostileServer
 
 
@@ -80,10 +83,12 @@ class Names:
 
     def __init__(self):
         self.ending = threading.Event()
+        self.slow = 0
 
     def __call__(self, name):
         kind = name.partition('.')[0]
         if kind == 'slow':
+            self.slow += 1
             self.ending.wait(30)
         elif kind == 'unknown':
             raise socket.gaierror(socket.EAI_NONAME, 'Name or service not known')
@@ -95,6 +100,8 @@ class Names:
             return BLACKHOLES
         elif kind == 'mixed':
             return [*BLACKHOLES, '127.0.0.1']
+        elif kind == 'good':
+            return ['127.0.0.1']
         elif kind == 'nonsense':
             return ['evil.example']
         return []
@@ -133,6 +140,28 @@ def test_every_trouble_with_a_name_ends_in_time_and_the_attempt_says_so(tmp_path
             assert seconds(attempt) < TIMEOUT + 1
     # Whoever owns a name can't have a network scanned.
     assert sum(address[0].startswith('127.1.') for address in tripwire.connected) == 16
+
+
+def test_names_that_are_slow_to_look_up_hold_up_nobody_who_was_reached_before(
+    tmp_path, receiver, monkeypatch
+):
+    monkeypatch.setattr(resolver, 'MAX_LOOKUPS', 5)
+    names = Names()
+    settings = {'webhooks.connect_timeout': '2', 'webhooks.timeout': '4'}
+    with Site(tmp_path, names, **settings) as site:
+        good = site.subscribe(f'http://good.example:{receiver.port}/')
+        site.fire()
+        for number in range(10):
+            site.subscribe(f'http://slow.{number}.example:{receiver.port}/')
+        site.fire(wait=False)
+        receiver.wait_for(2, timeout=5)
+        wait_until(lambda: names.slow == 5)
+        site.close_connections()
+        site.fire(wait=False)
+        receiver.wait_for(3, timeout=5)
+        names.ending.set()
+        site.settle()
+        assert [each['status'] for each in site.attempts(good)] == ['successful'] * 3
 
 
 # --- connections that are kept -------------------------------------------------------------
@@ -225,3 +254,37 @@ def test_hostile_receivers_hold_up_nobody_else(receivers, tmp_path, receiver):
         receiver.wait_for(2, timeout=10)
         assert time.monotonic() - started < 1
         firing.join(timeout=40)
+
+
+def test_a_header_that_cannot_be_sent_fails_once_and_clearly(make_company, receiver):
+    class Breaking(Dialect):
+        def headers(self, outgoing):
+            return {'X-Event': outgoing.event, 'X-Broken': 'a\r\nX-Injected: b'}
+
+    class Smuggling(Dialect):
+        def headers(self, outgoing):
+            return {'Transfer-Encoding': 'chunked'}
+
+    def setup(config):
+        config.add_webhook_dialect('breaking', Breaking)
+        config.add_webhook_dialect('smuggling', Smuggling)
+
+    company = make_company(setup=setup)
+    for dialect in ('breaking', 'smuggling'):
+        company.subscribe('/', receiver.url, dialect=dialect)
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+    assert sorted(each[:3] for each in company.attempts('/')) == [
+        (
+            'failed',
+            1,
+            'The header "Transfer-Encoding" cannot be sent: it is for the transport to set.',
+        ),
+        (
+            'failed',
+            1,
+            'The header "X-Broken" cannot be sent: its value has a line break or another control '
+            'character in it.',
+        ),
+    ]
+    assert receiver.connections == 0

@@ -51,6 +51,21 @@ def test_a_hostile_url_is_refused_when_it_is_sent_to(url):
     assert tripwire.connected == []
 
 
+SOME = [*HOSTILE_URLS][::9]
+
+
+@pytest.mark.parametrize('url', SOME, ids=map(ascii, SOME))
+def test_a_hostile_url_is_refused_in_every_way_to_name_a_target(strict_site, url):
+    made = strict_site.subscribe('https://example.com/')
+    changed = strict_site.request('PATCH', made['url'], {'to': url})
+    subscribed = strict_site.request(
+        'POST', '/docs/leaf/__webhooks__/events/document.added', {'to': url}
+    )
+    for answer in (changed, subscribed):
+        assert answer.status_int == 400
+        assert [error['name'] for error in answer.json['errors']] == ['to']
+
+
 @pytest.fixture(scope='module')
 def by_name(tmp_path_factory):
     """What became of a delivery to each hostile address, by a name that leads there."""

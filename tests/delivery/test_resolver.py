@@ -112,3 +112,82 @@ def test_look_ups_under_way_are_bounded(stuck, monkeypatch):
             resolver.candidates(f'{number}.example', 443, soon(0.01))
     with pytest.raises(socket.gaierror, match='3 other look-ups are under way'):
         resolver.candidates('4.example', 443, soon())
+
+
+# --- what a name had before ----------------------------------------------------------------
+
+
+class System:
+    """A system that looks up names, until it does not."""
+
+    def __init__(self):
+        self.addresses = ['192.0.2.1']
+        self.error = None
+        self.ending = threading.Event()
+        self.ending.set()
+
+    def __call__(self, host, port, type):
+        self.ending.wait(20)
+        if self.error:
+            raise self.error
+        return [(socket.AF_INET, type, 6, '', (each, 1)) for each in self.addresses]
+
+
+@pytest.fixture
+def system():
+    system = System()
+    yield system
+    system.ending.set()
+
+
+def test_what_a_name_had_before_is_used_where_the_system_is_slow(system):
+    resolver = Resolver(system)
+    first = resolver.candidates('example.com', 443, soon())
+    system.ending.clear()
+    started = time.monotonic()
+    assert resolver.candidates('example.com', 443, soon(1)) == first
+    assert 0.4 < time.monotonic() - started < 1
+    with pytest.raises(TimeoutError):
+        resolver.candidates('example.com', 8443, soon(0.05))
+
+
+def test_it_is_used_where_too_many_look_ups_are_under_way(system, monkeypatch):
+    resolver = Resolver(system)
+    first = resolver.candidates('example.com', 443, soon())
+    monkeypatch.setattr(resolver_module, 'MAX_LOOKUPS', 0)
+    assert resolver.candidates('example.com', 443, soon()) == first
+    with pytest.raises(socket.gaierror):
+        resolver.candidates('other.example', 443, soon())
+
+
+def test_it_is_used_where_the_system_says_try_again_but_not_where_it_says_no(system):
+    resolver = Resolver(system)
+    first = resolver.candidates('example.com', 443, soon())
+    system.error = socket.gaierror(socket.EAI_AGAIN, 'again')
+    assert resolver.candidates('example.com', 443, soon()) == first
+    system.error = socket.gaierror(socket.EAI_NONAME, 'unknown')
+    for _ in range(2):
+        with pytest.raises(socket.gaierror, match='unknown'):
+            resolver.candidates('example.com', 443, soon())
+    system.error = socket.gaierror(socket.EAI_AGAIN, 'again')
+    with pytest.raises(socket.gaierror, match='again'):
+        resolver.candidates('example.com', 443, soon())
+
+
+def test_a_system_that_answers_is_always_believed(system):
+    resolver = Resolver(system)
+    resolver.candidates('example.com', 443, soon())
+    system.addresses = ['192.0.2.2']
+    found = resolver.candidates('example.com', 443, soon())
+    assert found == [(socket.AF_INET, ('192.0.2.2', 443))]
+
+
+def test_what_a_name_had_long_ago_is_forgotten(system, monkeypatch):
+    monkeypatch.setattr(resolver_module, 'MAX_KNOWN', 2)
+    resolver = Resolver(system, max_age=-1)
+    for number in range(3):
+        resolver.candidates(f'{number}.example', 443, soon())
+    assert len(resolver._known) == 2
+    system.error = socket.gaierror(socket.EAI_AGAIN, 'again')
+    with pytest.raises(socket.gaierror, match='again'):
+        resolver.candidates('2.example', 443, soon())

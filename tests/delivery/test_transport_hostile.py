@@ -103,6 +103,16 @@ def test_a_server_that_never_reads_ends_in_time():
             adapter.send(prepared(server.url, b'x' * 50_000_000))
 
 
+def test_a_server_that_reads_little_by_little_ends_in_time():
+    def script(connection, server):
+        while connection.recv(4096) and not server.stopping.wait(0.01):
+            pass
+
+    with HostileServer(script) as server, adapter_for(server) as adapter:
+        with ends_in_time(), pytest.raises(requests.exceptions.ReadTimeout):
+            adapter.send(prepared(server.url, b'x' * 50_000_000))
+
+
 def test_a_server_that_never_answers_ends_in_time():
     with HostileServer(lambda connection, server: server.stopping.wait(10)) as server:
         with adapter_for(server) as adapter, ends_in_time():
@@ -392,6 +402,7 @@ def test_an_answer_with_two_lengths_of_different_kind_is_the_last_of_its_connect
         (b'HTTP/1.1 200 OK\r\n\r\nok', False),
         (b'HTTP/1.1 200\nContent-Length: 2\n\nok', True),
         (b'HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok', True),
+        (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nok', True),
         (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\n\r\n', True),
         (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n000\r\n'
          b'X-Trailer: a\r\n\r\n', True),
