@@ -25,7 +25,7 @@ def visitors(names):
     eve.post('/culture/withdraw', {'name': 'opera'})
     eve.post('/culture/write', opera)
     wait_for_deliveries(names['app'].registry)
-    return {'eve': eve, 'sam': sam, 'broken': broken['id']}
+    return {'eve': eve, 'sam': sam, 'broken': broken['id'], 'app': names['app']}
 
 
 def test_every_exchange_of_the_page_happens_as_it_is_shown(visitors):
@@ -34,6 +34,8 @@ def test_every_exchange_of_the_page_happens_as_it_is_shown(visitors):
     for request, answer in EXCHANGES:
         method, path, _ = request.first.split()
         id = visitors['broken'] if '/culture/' in path else made
+        # What the exchange before has caused is over.
+        wait_for_deliveries(visitors['app'].registry)
         path = path.replace('{id}', str(id)).replace('{attempt}', str(attempt))
         got = ask(visitors[request.headers['Authorization'].removeprefix('Basic ')], request, path)
         assert f'HTTP/1.1 {got.status}' == answer.first, got.text
