@@ -10,6 +10,8 @@ from pyramid_webhooks.resources.redaction import Veil
 
 def veiled(outcome: Outcome, veil: Veil) -> Outcome:
     """The outcome as it may be recorded, without the values that ``veil`` hides."""
+    if not veil.has_to_hide(outcome.headers):
+        return outcome
     return dataclasses.replace(
         outcome,
         reason=veil.text(outcome.reason),

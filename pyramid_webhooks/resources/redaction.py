@@ -70,31 +70,34 @@ class Veil:
     """
 
     def __init__(self, headers: Iterable[tuple[str, str]], names: Iterable[str] = ()):
-        self._names = frozenset(name.lower() for name in names)
-        values: set[str] = set()
-        for name, value in headers:
-            if self._hides(name):
-                # "Bearer 2b6f…" may come back without its first word.
-                values.update((value, value.rpartition(' ')[2]))
-        found = sorted((each for each in values if len(each) >= _FEWEST), key=len, reverse=True)
-        self._texts = [re.escape(each) for each in found]
+        self._names = frozenset(map(str.lower, names)) if names else ()
+        self._pattern = ''
+        values = [value for name, value in headers if self._hides(name)]
+        if values:
+            # "Bearer 2b6f…" may come back without its first word.
+            values += [value.rpartition(' ')[2] for value in values]
+            values = [value for value in values if len(value) >= _FEWEST]
+            self._pattern = '|'.join(map(re.escape, sorted(values, key=len, reverse=True)))
 
     def _hides(self, name: str) -> bool:
-        return name.lower() in self._names or is_secret(name)
+        return is_secret(name) or name.lower() in self._names
+
+    def has_to_hide(self, pairs: Iterable[tuple[str, str]]) -> bool:
+        """Whether anything in an answer with these headers may be changed by this veil."""
+        return bool(self._pattern or [name for name, _ in pairs if self._hides(name)])
 
     def headers(self, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """These headers as they may be stored."""
         return tuple(
-            (name, REDACTED if self._hides(name) else self.text(value)) for name, value in pairs
+            [(name, REDACTED if self._hides(name) else self.text(value)) for name, value in pairs]
         )
 
     def text(self, text: str) -> str:
         """The text without the secret values."""
-        return re.sub('|'.join(self._texts), REDACTED, text) if self._texts else text
+        return re.sub(self._pattern, REDACTED, text) if self._pattern else text
 
     def content(self, content: bytes) -> bytes:
         """The bytes without the secret values."""
-        if not self._texts:
+        if not self._pattern:
             return content
-        pattern = '|'.join(self._texts).encode('latin-1', 'ignore')
-        return re.sub(pattern, REDACTED.encode(), content)
+        return re.sub(self._pattern.encode('latin-1', 'ignore'), REDACTED.encode(), content)
