@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyramid_webhooks.emit.api import explain_event
+    from pyramid_webhooks.emit.explaining import explain_event
     from pyramid_webhooks.inclusion import includeme
     from pyramid_webhooks.interfaces import (
         DestinationRefused,
@@ -48,7 +48,7 @@ _PLACES = {
     'UnknownEventType': 'interfaces',
     'UnreadableSecret': 'interfaces',
     'encrypt_secrets': 'resources.resealing',
-    'explain_event': 'emit.api',
+    'explain_event': 'emit.explaining',
     'find_managers': 'resources.finding',
     'includeme': 'inclusion',
     'manager_of': 'resources.finding',

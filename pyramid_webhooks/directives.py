@@ -263,7 +263,7 @@ def add_webhook_payload(
         except InvalidArgument as error:
             declared.refuse(error.name, error.reason)
         adapter = factory
-        if _asks_for_subscription(factory):
+        if _asks_for_subscription(factory, len(required)):
             adapter = _for_each(factory)
         config.registry.registerAdapter(adapter, required, IWebhookPayload, dialect or '')
 
@@ -277,9 +277,10 @@ def add_webhook_payload(
     )
 
 
-def _asks_for_subscription(factory: Callable[..., Any]) -> bool:
+def _asks_for_subscription(factory: Callable[..., Any], objects: int) -> bool:
     try:
-        return 'subscription' in inspect.signature(factory).parameters
+        # What comes first is for the objects, whatever it is called.
+        return 'subscription' in list(inspect.signature(factory).parameters)[objects:]
     except (ValueError, TypeError):
         return False
 

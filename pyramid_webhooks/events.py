@@ -362,6 +362,7 @@ class DeliveryExhausted(WebhookEvent):
     """A delivery to the subscription ``object`` was given up."""
 
     message_id: str
+    event: str | None = None
 
 
 @implementer(IDeliveryDropped)

@@ -505,6 +505,7 @@ class IDeliveryExhausted(IWebhookEvent):
     """A delivery was given up after its last attempt. ``object`` is the subscription."""
 
     message_id = Attribute('The message')
+    event = Attribute('Name of the event type that the message is of')
 
 
 class IDeliveryDropped(IWebhookEvent):

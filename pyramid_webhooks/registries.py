@@ -6,14 +6,18 @@ application's own, ``zope.event``) it is that of the application whose database 
 
 from __future__ import annotations
 
+import logging
 import weakref
 from typing import Any
 
 import transaction
 from pyramid.registry import Registry
 from pyramid.threadlocal import get_current_registry, get_current_request
+from transaction.interfaces import TransientError
 
 from pyramid_webhooks.interfaces import IMemory, ISettings
+
+logger = logging.getLogger(__name__)
 
 _registries: weakref.WeakValueDictionary[int, Registry] = weakref.WeakValueDictionary()
 
@@ -59,6 +63,26 @@ def connection_to_global(registry: Registry, obj: Any) -> Any:
     return memory.connection(request)
 
 
+def parent_of(resource: Any) -> Any:
+    """The parent of ``resource``; None where it has none, or does not tell.
+
+    An application's own ``__parent__`` may be a property that raises, or the parent may be gone
+    from the database. That must not harm a transaction that did nothing with it.
+    """
+    try:
+        return getattr(resource, '__parent__', None)
+    except TransientError:
+        raise
+    except Exception as error:
+        logger.warning(
+            'The parent of a %s can not be found, so that no webhooks above it are: %s.',
+            type(resource).__qualname__,
+            type(error).__name__,
+            exc_info=True,
+        )
+        return None
+
+
 def connection_of(obj: Any) -> Any:
     """The ZODB connection of ``obj`` or else of its nearest ancestor that has one, or None."""
     seen = 0
@@ -66,7 +90,7 @@ def connection_of(obj: Any) -> Any:
         connection = getattr(obj, '_p_jar', None)
         if connection is not None:
             return connection
-        obj = getattr(obj, '__parent__', None)
+        obj = parent_of(obj)
         seen += 1
     return None
 

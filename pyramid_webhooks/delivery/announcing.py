@@ -64,7 +64,8 @@ class Announcer:
                 attempt = Attempt(Attempts(subscription), record)
                 events.append(event_class(attempt, subscription))
             if each.exhausted and self.wants(DeliveryExhausted):
-                events.append(DeliveryExhausted(subscription, record.message.id))
+                message = record.message
+                events.append(DeliveryExhausted(subscription, message.id, message.event))
         if self.wants(DeliveryDropped):
             events += [DeliveryDropped(None, each.message_id, each.reason) for each in dropped]
         return events

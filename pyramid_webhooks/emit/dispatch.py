@@ -9,7 +9,7 @@ from typing import Any
 
 from pyramid.registry import Registry
 from pyramid_zodbconn import get_connection
-from transaction.interfaces import NoTransaction
+from transaction.interfaces import NoTransaction, TransientError
 from zope.interface import implementer
 from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
@@ -140,16 +140,25 @@ class Dispatcher:
         if not matching:
             return
         applicable, refused = [], []
+        connection = self._connection(obj, event, start)
+        if connection is None:
+            connection = self._in_memory()
+        txn = _transaction_of(connection)
         verdicts = self.verdicts(obj, event, resolution, start)
         for subscription in matching:
             refusal = verdicts.refusal(subscription)
             (applicable if refusal is None else refused).append(subscription)
+        if _transaction_of(connection) is not txn:
+            logger.error(
+                'The event %s on a %s is owed to nobody: while owners were judged, the '
+                'application ended the transaction.',
+                resolution.name,
+                type(obj).__qualname__,
+            )
+            return
         coalescible = self._settings.coalesce and payload is _AT_COMMIT
         if not applicable and not (refused and coalescible) and not verdicts.unknown:
             return
-        connection = self._connection(obj, event, start)
-        if connection is None:
-            connection = self._in_memory()
         if connection is None:
             logger.error(
                 'The event %s on %r is owed to nobody: neither the object nor a request has a '
@@ -191,7 +200,16 @@ class Dispatcher:
             start = where_it_stood(obj, event)
         managers = managers_for(start, context, self._global_manager, self._registry)
         finder = self._registry.queryUtility(ISubscriptionFinder, default=find_matching)
-        return finder(Search(obj, event, resolution.keys, managers, request))
+        try:
+            return list(finder(Search(obj, event, resolution.keys, managers, request)))
+        except TransientError:
+            raise
+        except Exception:
+            logger.exception(
+                'The finder of subscriptions failed: the event %s is owed to nobody.',
+                resolution.name,
+            )
+            return []
 
     def _connection(self, obj: Any, event: Any, start: Any) -> Any:
         for candidate in (obj, getattr(event, 'oldParent', None), start):
@@ -273,3 +291,11 @@ class Dispatcher:
                 if recipient._p_oid is None:
                     (connection_of(subscription) or connection).add(recipient)
             yield recipient, default if subscription.dialect is None else subscription.dialect
+
+
+def _transaction_of(connection: Any) -> Any:
+    """The current transaction of ``connection``, or None."""
+    try:
+        return None if connection is None else connection.transaction_manager.get()
+    except NoTransaction:
+        return None

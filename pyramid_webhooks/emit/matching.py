@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from transaction.interfaces import TransientError
 from zope.lifecycleevent.interfaces import IObjectMovedEvent
 from zope.location.location import LocationProxy
 
 from pyramid_webhooks.interfaces import ISubscriptionManager
+from pyramid_webhooks.registries import parent_of
 from pyramid_webhooks.resources.finding import managers_in_lineage
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -31,12 +36,17 @@ class Search:
 def find_matching(search: Search) -> Iterator[Any]:
     """The default finder: every active subscription in ``managers`` that has one of the keys."""
     for manager in search.managers:
-        yield from manager.matching(search.keys)
+        try:
+            yield from manager.matching(search.keys)
+        except TransientError:
+            raise
+        except Exception:
+            logger.exception('A part of %r can not be read; it gets nothing.', type(manager))
 
 
 def where_it_stood(obj: Any, event: Any) -> Any:
     """``obj``, or a proxy at its old place where it has been removed and lost its parent."""
-    if obj is None or getattr(obj, '__parent__', None) is not None:
+    if obj is None or parent_of(obj) is not None:
         return obj
     if IObjectMovedEvent.providedBy(event):
         # One that is fired by name does not know.

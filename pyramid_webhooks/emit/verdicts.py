@@ -12,8 +12,12 @@ from pyramid_webhooks.events import EventType
 from pyramid_webhooks.interfaces import (
     IApplicability,
     IAttemptResolved,
+    IDeliveryExhausted,
+    IEventCatalogue,
     ISettings,
+    UnknownEventType,
 )
+from pyramid_webhooks.resources.finding import is_endless
 from pyramid_webhooks.resources.subscription import SubscriptionBehaviour
 
 logger = logging.getLogger(__name__)
@@ -46,9 +50,11 @@ class Verdicts:
         self.unknown: list[Any] = []
         self._known: dict[Any, bool | None] = {}
         self._request: Any = None
+        self._endless: bool | None = None
         self._about = None
         if IAttemptResolved.providedBy(event):
             self._about = getattr(event, 'subscription', None)
+        self._tells_of_telling = self._find_what_was_told()
         self._owner_of_object: Any = self._find_owner()
 
     def refusal(self, subscription: Any) -> str | None:
@@ -58,8 +64,12 @@ class Verdicts:
                 return 'it is for subscriptions of the owner of the object only'
         if self._about is not None and _are_same(subscription, self._about):
             return "it is about the subscription's own attempt"
+        if self._tells_of_telling:
+            return 'it is about an attempt to tell of webhooks'
         if subscription.owner is None and not self._check_initiator:
             return None
+        if self._is_endless():
+            return 'the lineage of the object goes round in a circle'
         permission = self._applicability.permission_of(subscription)
         if subscription.owner is not None:
             verdict = self._verdict_on_owner(subscription, permission)
@@ -71,6 +81,12 @@ class Verdicts:
         if self._check_initiator and not self._initiator_may(permission):
             return f'the current user has not the permission {permission!r}'
         return None
+
+    def _is_endless(self) -> bool:
+        # A policy that follows such a lineage would never come back.
+        if self._endless is None:
+            self._endless = is_endless(self._judged)
+        return self._endless
 
     def _verdict_on_owner(self, subscription: Any, permission: str) -> bool | None:
         own_way = type(subscription).is_applicable is not SubscriptionBehaviour.is_applicable
@@ -107,6 +123,22 @@ class Verdicts:
                 verdict = False
             self._known[key] = verdict
         return self._known[key]
+
+    def _find_what_was_told(self) -> bool:
+        """Whether it is about a message that told of webhooks itself.
+
+        Two that are told of each other's attempts would never come to an end.
+        """
+        if IAttemptResolved.providedBy(self._event):
+            name = getattr(self._obj, 'event', None)
+        elif IDeliveryExhausted.providedBy(self._event):
+            name = getattr(self._event, 'event', None)
+        else:
+            return False
+        try:
+            return self._registry.getUtility(IEventCatalogue).get(name).about_webhooks
+        except UnknownEventType:
+            return False
 
     def _find_owner(self) -> Any:
         if self._event_type is None or self._event_type.owner_of is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,11 @@ from pyramid_webhooks.interfaces import (
     ISubscriptionManager,
     IWebhookFolder,
 )
-from pyramid_webhooks.registries import find_registry
+from pyramid_webhooks.registries import find_registry, parent_of
 from pyramid_webhooks.resources.folder import is_folder, webhook_folder
 from pyramid_webhooks.resources.manager import SubscriptionManager
+
+logger = logging.getLogger(__name__)
 
 #: A lineage that is longer is taken for a cycle.
 LINEAGE_LIMIT = 1000
@@ -45,7 +48,16 @@ def lineage(resource: Any) -> Iterator[Any]:
     while resource is not None and len(seen) < LINEAGE_LIMIT and id(resource) not in seen:
         seen.add(id(resource))
         yield resource
-        resource = getattr(resource, '__parent__', None)
+        resource = parent_of(resource)
+
+
+def is_endless(resource: Any) -> bool:
+    """Whether the lineage of ``resource`` goes round in a circle, or is that long.
+
+    Who follows it with ``pyramid.location.lineage``, as a policy does, would never come back.
+    """
+    ancestors = list(lineage(resource))
+    return bool(ancestors) and parent_of(ancestors[-1]) is not None
 
 
 def closest_folder(resource: Any) -> Any:
@@ -73,11 +85,20 @@ def managers_in_lineage(resource: Any, registry: Any) -> Iterator[ISubscriptionM
     """Yield the managers held by ``resource`` and its parents, closest first."""
     query = None if registry is None else registry.queryAdapter
     for folder in lineage(resource):
-        keeper = query(folder, IWebhookFolder) if query is not None else None
-        if keeper is not None:
-            manager = keeper.get_manager()
-        else:
-            manager = getattr(folder, MANAGER_NAME, None)
+        try:
+            keeper = query(folder, IWebhookFolder) if query is not None else None
+            if keeper is not None:
+                manager = keeper.get_manager()
+            else:
+                manager = getattr(folder, MANAGER_NAME, None)
+        except TransientError:
+            raise
+        except Exception:
+            logger.exception(
+                'The webhooks of a %s can not be read; they get nothing.',
+                type(folder).__qualname__,
+            )
+            continue
         if manager is not None and ISubscriptionManager.providedBy(manager):
             yield manager
 

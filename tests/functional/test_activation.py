@@ -7,8 +7,11 @@ import pytest
 from pyramid_webhooks import manager_of, subscribe, unsubscribe_owner
 from pyramid_webhooks.interfaces import (
     IAttempt,
+    IAttemptResolved,
     IAttemptSucceeded,
     IDeliveryDropped,
+    IDeliveryExhausted,
+    ISubscription,
     ISubscriptionActivated,
     ISubscriptionCreated,
     ISubscriptionDeactivated,
@@ -295,3 +298,25 @@ def test_a_broken_handler_of_an_event_harms_nothing(make_company, receiver, capl
         company.settle()
     assert statuses(company) == ['successful'] * 2
     assert "A handler of 'AttemptSucceeded' failed." in caplog.text
+
+
+@pytest.mark.parametrize('status', [200, 500])
+def test_two_that_hear_of_each_others_attempts_come_to_an_end(make_company, receiver, status):
+    def setup(config):
+        config.add_webhook_event('attempt.made', IAttempt, IAttemptResolved)
+        config.add_webhook_event('delivery.exhausted', ISubscription, IDeliveryExhausted)
+        config.add_webhook_payload(lambda attempt: attempt.event, IAttempt)
+        config.add_webhook_payload(lambda subscription: subscription.to, ISubscription)
+
+    company = make_company(settings={'webhooks.retry_schedule': ''}, setup=setup)
+    receiver.answer(status=status)
+    company.subscribe('/', receiver.url_for('tree'))
+    for path in ('one', 'other'):
+        company.subscribe(
+            '/', receiver.url_for(path), events=['attempt.made', 'delivery.exhausted']
+        )
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+    paths = [request.path for request in receiver.requests]
+    told = 1 if status == 200 else 2
+    assert [paths.count(path) for path in ('/tree', '/one', '/other')] == [1, told, told]

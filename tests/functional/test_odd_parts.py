@@ -151,3 +151,68 @@ def test_what_waited_while_a_class_was_gone_is_sent_with_the_next_event(
     company.add('/NWS', 'ben')
     company.settle()
     assert [request.json()['name'] for request in receiver.requests] == ['ann', 'ben']
+
+
+class Texting(Dialect):
+    """Makes texts where bytes are wanted."""
+
+    def body(self, outgoing):
+        return 'a text'
+
+
+class Raising(Dialect):
+    """Does not want to."""
+
+    def serialize(self, payload, request):
+        raise RuntimeError('not me')
+
+
+class TextData(Dialect):
+    """Makes texts where the data are wanted as bytes."""
+
+    def serialize(self, payload, request):
+        return 'a text'
+
+
+@pytest.mark.parametrize(
+    'dialect, reason',
+    [
+        (Texting(), 'bytes'),
+        (Raising(), 'RuntimeError: not me'),
+        (TextData(), "the dialect 'odd' returned str, not bytes"),
+        ({'headers': {'Connection': 'upgrade'}}, '"Connection" cannot be sent'),
+        ({'headers': {'Transfer-Encoding': 'chunked'}}, '"Transfer-Encoding" cannot be sent'),
+        ({'headers': {'Host': 'other.example'}}, '"Host" cannot be sent'),
+        ({'headers': {'TE': 'trailers'}}, '"TE" cannot be sent'),
+        ({'headers': {'Keep-Alive': 'timeout=5'}}, '"Keep-Alive" cannot be sent'),
+        ({'headers': {'Upgrade': 'h2c'}}, '"Upgrade" cannot be sent'),
+        ({'headers': {'X-Note': 'one\r\nX-Other: two'}}, '"X-Note" cannot be sent'),
+        ({'headers': {'X Note': 'one'}}, "'X Note' cannot be sent"),
+        ({'headers': {'X-Note': 'Zoë 名前'}}, '"X-Note" cannot be sent'),
+    ],
+    ids=lambda value: None,
+)
+def test_what_a_dialect_can_not_send_is_a_failed_attempt_that_says_why(
+    make_company, receiver, dialect, reason
+):
+    company = make_company(setup=lambda config: config.add_webhook_dialect('odd', dialect))
+    odd = company.subscribe('/', receiver.url_for('odd'), dialect='odd')
+    company.subscribe('/', receiver.url_for('good'))
+    company.add('/NWS', 'ann')
+    company.settle()
+    [(status, _, message, *_)] = company.attempts('/', odd)
+    assert status == 'failed' and reason in message
+    assert [request.path for request in receiver.requests] == ['/good']
+
+
+def test_the_length_that_a_dialect_sets_is_not_believed(make_company, receiver):
+    def setup(config):
+        config.add_webhook_dialect('odd', {'headers': {'Content-Length': '1'}})
+
+    company = make_company(setup=setup)
+    company.subscribe('/', receiver.url, dialect='odd')
+    company.add('/NWS', 'ann')
+    company.settle()
+    [request] = receiver.requests
+    assert request.json()['name'] == 'ann'
+    assert request.headers['Content-Length'] == str(len(request.body))
