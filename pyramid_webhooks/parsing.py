@@ -143,7 +143,8 @@ def parse_optional_text(value: Any) -> str | None:
 
 def parse_keys(value: Any) -> tuple[str, ...] | None:
     """Random texts of at least 32 characters, separated by spaces, lines or commas; or None."""
-    if not isinstance(value, (str, list, tuple)):
+    texts = value if isinstance(value, (list, tuple)) else [value]
+    if not all(isinstance(text, str) for text in texts):
         raise ValueError('is not a text')
     keys = parse_words(value)
     if any(len(key) < _KEY_LENGTH for key in keys):

@@ -75,6 +75,11 @@ def test_zero_is_refused_where_something_must_be_left():
         ('permission', 7),
         ('dialect', 7),
         ('secrets_key', b'hidden'),
+        ('secrets_key', [b'hidden' * 6]),
+        ('secrets_key', 7),
+        ('secrets_key', 'hidden'),
+        ('secrets_key', 'hidden' * 5 + 'h'),
+        ('secrets_key', f'{"k" * 32} hidden'),
         ('proxy', 'hidden'),
         ('proxy', 'socks5://proxy.example:1080'),
         ('proxy', 'http://'),
@@ -91,6 +96,16 @@ def test_a_value_that_could_not_be_used_later_is_refused_at_once(name, value):
     with pytest.raises(ConfigurationError, match=f'webhooks.{name} ') as caught:
         parse_settings({f'webhooks.{name}': value})
     assert 'hidden' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'value', [f'{"a" * 32} {"b" * 40}', f'\n  {"a" * 32},\n  {"b" * 40}\n', ['a' * 32, 'b' * 40]]
+)
+def test_several_keys_for_secrets_are_kept_in_their_order_and_not_shown(value):
+    settings = parse_settings({'webhooks.secrets_key': value})
+    assert settings.secrets_key == ('a' * 32, 'b' * 40)
+    assert 'a' * 32 not in repr(settings)
+    assert parse_settings({'webhooks.secrets_key': ' '}).secrets_key is None
 
 
 def test_authorities_are_read_from_a_pem_file(tmp_path):

@@ -122,7 +122,14 @@ def _left(
 
 def report_secrets(registry: Registry) -> None:
     """Log which subscriptions can't be signed for want of a key, and whether anything is to do."""
-    vault = registry.getUtility(ISecretVault)
+    try:
+        _report(registry, registry.getUtility(ISecretVault))
+    except Exception:
+        # It is for people; the application does not depend on it.
+        logger.exception('It could not be found out which signing secrets can be read.')
+
+
+def _report(registry: Registry, vault: Vault) -> None:
     for name in databases_of(registry):
         with _opened(registry, name) as connection:
             index = sealed_index(connection)

@@ -286,3 +286,22 @@ def test_receivers_check_signatures_with_the_secrets_they_were_given(visitor):
     assert judged(other, now) == judged(secret, now) == 'valid'
     visitor.post('/receiver/pat', body)
     assert visitor.get('/receiver/').json['arrivals'][-1]['signature'] == 'unsigned'
+
+
+def test_no_page_shows_a_secret(visitor, receiver):
+    visitor.become('pat')
+    token = 'Bearer 2b6f-not-to-be-seen'
+    wish = {'to': receiver.url_for('pat'), 'events': ['*'], 'headers': {'Authorization': token}}
+    made = visitor.post_json('/__webhooks__', wish).json
+    visitor.hire('/NWS/OUN', 'Zoe Quist')
+    visitor.wait()
+    new = visitor.post_json(f'{made["url"]}/secret/rotate', {'overlap': 60}).json['secret']
+    audit = visitor.app.registry.settings['demo.receiver.audit']
+    attempts = visitor.get(made['attempts_url']).json['attempts']
+    assert attempts[0]['request']['headers']['Authorization'] == '…'
+    pages = ['/', '/NWS', '/NWS/OUN', '/NWS/OUN/zoe-quist', '/__webhooks__', made['path']]
+    pages += ['/@@receivers', made['attempts_url'], attempts[0]['url'], '/__webhooks__/audit']
+    texts = [visitor.get(page, expect_errors=True).text for page in pages]
+    assert any('<html' in text for text in texts)
+    for hidden in made['secret'], new, audit, token, token.partition(' ')[2]:
+        assert not any(hidden in text for text in texts)

@@ -2,9 +2,11 @@
 
 import logging
 import secrets
+import threading
 
 import pytest
 import transaction
+from ZODB.POSException import ConflictError
 
 from pyramid_webhooks import UnreadableSecret, encrypt_secrets, manager_of, new_secret
 from pyramid_webhooks.resources.sealed import sealed_index
@@ -199,6 +201,34 @@ def test_many_secrets_are_encrypted_in_transactions_of_bounded_size(make_company
         if b'encryption of secrets' in each.description
     ]
     assert sizes == [3, 3, 1]
+
+
+def test_secrets_may_be_rotated_while_all_of_them_are_encrypted(make_company, receiver):
+    company = make_company()
+    ids = [company.subscribe('/', receiver.url) for _ in range(20)]
+    company.restart(settings=settings(FIRST))
+    newest, conflicts, done = {}, [], threading.Event()
+
+    def rotate_all():
+        while not done.is_set():
+            for id in ids:
+                try:
+                    newest[id] = company.at(
+                        '/', lambda manager, id=id: manager[id].rotate_secret(0)
+                    )
+                except ConflictError as error:
+                    conflicts.append(error)
+
+    rotating = threading.Thread(target=rotate_all)
+    rotating.start()
+    try:
+        assert encrypt_secrets(company.registry, batch=5).unreadable == ()
+    finally:
+        done.set()
+        rotating.join(20)
+    encrypt_secrets(company.registry)
+    assert len(key_ids(company)) == 1 and key_ids(company) != ['']
+    assert {id: secrets_of(company, id) for id in ids} == {id: (newest[id],) for id in ids}
 
 
 def test_what_is_not_in_the_database_any_more_is_no_hindrance(make_company, receiver, caplog):
