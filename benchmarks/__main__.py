@@ -10,12 +10,13 @@ import argparse
 import warnings
 from collections.abc import Callable, Iterator
 
-from benchmarks import commits, deliveries, latency, scale
+from benchmarks import commits, deliveries, greenlets, latency, scale
 from benchmarks.measuring import SMOKE, Figure
 
 BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], ...]] = {
     'commits': (commits.measure, commits.measure_unmatched),
     'deliveries': (deliveries.measure, deliveries.measure_sparse),
+    'greenlets': (greenlets.measure,),
     'latency': (latency.measure,),
     'scale': (scale.measure,),
 }

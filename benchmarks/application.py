@@ -184,6 +184,8 @@ class Application:
 
     def _fill(self) -> None:
         with self.transaction() as root:
+            if 'office' in root._children:
+                return
             office = root['office'] = Folder()
             for number in range(EMPLOYEES):
                 office[f'employee-{number:04}'] = Employee()

@@ -1,0 +1,1 @@
+"""The ``pwebhooks`` command: webhooks for people at a terminal, and for their scripts."""
