@@ -207,7 +207,8 @@ def test_secrets_may_be_rotated_while_all_of_them_are_encrypted(make_company, re
     company = make_company()
     ids = [company.subscribe('/', receiver.url) for _ in range(20)]
     company.restart(settings=settings(FIRST))
-    newest, conflicts, done = {}, [], threading.Event()
+    newest = {id: secrets_of(company, id)[0] for id in ids}
+    conflicts, done = [], threading.Event()
 
     def rotate_all():
         while not done.is_set():
