@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pyramid_webhooks.emit.api import explain_event
+from pyramid_webhooks.emit.explaining import explain_event
 from pyramid_webhooks.interfaces import UnknownEventType
 from pyramid_webhooks.resources.presenting import subscription_json
 from pyramid_webhooks.resources.urls import path_of
