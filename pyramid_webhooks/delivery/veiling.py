@@ -16,7 +16,7 @@ def veiled(outcome: Outcome, veil: Veil) -> Outcome:
         outcome,
         reason=veil.text(outcome.reason),
         headers=veil.headers(outcome.headers),
-        content=veil.content(outcome.content),
+        content=veil.content(outcome.content, outcome.truncated),
         message=veil.text(outcome.message),
         exceptions=tuple(map(veil.text, outcome.exceptions)),
     )

@@ -24,6 +24,7 @@ from pyramid_webhooks.interfaces import (
     IWebhookDialect,
     UnknownEventType,
 )
+from pyramid_webhooks.resources.redaction import shown_url
 from pyramid_webhooks.resources.secrets import check_secret
 
 _LIMITS = {
@@ -132,8 +133,15 @@ def check_owner(owner: Any) -> str | None:
 
 
 def check_target(registry: Registry, to: Any) -> str:
-    """Check a target URL by its form and by the destination policy."""
+    """Check a target URL by its form and by the destination policy.
+
+    Whatever the policy of the application allows, a password is not kept where URLs are shown.
+    """
     check_text('to', to)
+    if shown_url(to) != to:
+        raise InvalidArgument(
+            'to', 'has a user name or password in it; put credentials into a header instead.'
+        )
     try:
         registry.getUtility(IDestinationPolicy).check_url(to)
     except DestinationRefused as error:

@@ -72,12 +72,14 @@ class Veil:
     def __init__(self, headers: Iterable[tuple[str, str]], names: Iterable[str] = ()):
         self._names = frozenset(map(str.lower, names)) if names else ()
         self._pattern = ''
+        self._values: list[str] = []
         values = [value for name, value in headers if self._hides(name)]
         if values:
             # "Bearer 2b6f…" may come back without its first word.
             values += [value.rpartition(' ')[2] for value in values]
-            values = [value for value in values if len(value) >= _FEWEST]
-            self._pattern = '|'.join(map(re.escape, sorted(values, key=len, reverse=True)))
+            found = {value for value in values if len(value) >= _FEWEST}
+            self._values = sorted(found, key=len, reverse=True)
+            self._pattern = '|'.join(map(re.escape, self._values))
 
     def _hides(self, name: str) -> bool:
         return is_secret(name) or name.lower() in self._names
@@ -96,8 +98,23 @@ class Veil:
         """The text without the secret values."""
         return re.sub(self._pattern, REDACTED, text) if self._pattern else text
 
-    def content(self, content: bytes) -> bytes:
-        """The bytes without the secret values."""
+    def content(self, content: bytes, truncated: bool = False) -> bytes:
+        """The bytes without the secret values.
+
+        :param truncated: the end is missing, and may be in the middle of such a value.
+        """
         if not self._pattern:
             return content
-        return re.sub(self._pattern.encode('latin-1', 'ignore'), REDACTED.encode(), content)
+        content = re.sub(self._pattern.encode('latin-1', 'ignore'), REDACTED.encode(), content)
+        if truncated:
+            for value in self._values:
+                content = _without_beginning(content, value.encode('latin-1', 'ignore'))
+        return content
+
+
+def _without_beginning(content: bytes, value: bytes) -> bytes:
+    """The content without the beginning of ``value`` that it ends with, if it is a telling one."""
+    for length in range(len(value) - 1, _FEWEST - 1, -1):
+        if content.endswith(value[:length]):
+            return content[:-length] + REDACTED.encode()
+    return content

@@ -9,7 +9,7 @@ import requests
 from pyramid.exceptions import ConfigurationError
 from pyramid.threadlocal import RequestContext
 
-from pyramid_webhooks import explain_event, find_managers, manager_of, new_secret
+from pyramid_webhooks import InvalidArgument, explain_event, find_managers, manager_of, new_secret
 from pyramid_webhooks.events import SubscriptionActivated
 from pyramid_webhooks.interfaces import (
     IAttemptFailed,
@@ -251,3 +251,19 @@ def test_the_source_line_of_a_directive_with_a_secret_is_in_no_error(make_compan
         text = str(caught.value)
         assert 'test_nothing_secret_is_shown.py' in text
         assert 'whsec_0f' not in text and 'literal' not in text
+
+
+def test_no_policy_of_the_application_lets_a_password_into_a_url(make_company):
+    class Lenient:
+        """Allows everything."""
+
+        def check_url(self, url):
+            return None
+
+        def check_address(self, address, port, host):
+            return None
+
+    company = make_company(setup=lambda config: config.set_webhook_destination_policy(Lenient()))
+    with pytest.raises(InvalidArgument, match='^to: has a user name or password') as caught:
+        company.subscribe('/', f'https://user:{PASSWORD}@example.com/')
+    assert PASSWORD not in str(caught.value)

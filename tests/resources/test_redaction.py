@@ -70,6 +70,15 @@ def test_secret_values_are_hidden_wherever_they_turn_up():
     assert Veil([('X-Odd', 'hush hush')], ['x-odd']).text('hush hush') == REDACTED
 
 
+def test_a_value_that_is_cut_off_with_the_end_of_the_answer_is_hidden_too():
+    veil = Veil([('Authorization', 'Bearer 2b6f81aa')])
+    hidden = b'sent: ' + REDACTED.encode()
+    assert veil.content(b'sent: Bearer 2b6f8', truncated=True) == hidden
+    assert veil.content(b'sent: 2b6f81a', truncated=True) == hidden
+    assert veil.content(b'sent: Be', truncated=True) == b'sent: Be'
+    assert veil.content(b'sent: Bearer 2b6f8') == b'sent: Bearer 2b6f8'
+
+
 def test_a_value_too_short_to_be_told_from_other_text_is_hidden_in_its_header_alone():
     veil = Veil([('X-Token', '5')])
     assert veil.headers([('X-Token', '5')]) == (('X-Token', REDACTED),)
