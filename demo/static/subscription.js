@@ -1,4 +1,4 @@
-// One subscription: what it is, what was sent to it, what came back, and sending it again.
+// One subscription: what it is, how it does, what was sent to it, what came back, and sending it again.
 
 import { badge, clock, element, headerLines, pretty, show } from './dom.js';
 import { all, call } from './rest.js';
@@ -13,21 +13,24 @@ const url = restUrl.replace(/\/$/, '');
 const problem = page.querySelector('.problem');
 const attemptsNode = page.querySelector('.attempts');
 const rows = new Map();
+let failing = false;
 
 async function refresh() {
   try {
     const subscription = await call('GET', url);
-    showFacts(subscription);
+    showFacts(subscription, await call('GET', `${url}/statistics`));
     showAttempts(await all(subscription.attempts_url, 'attempts', LOADED));
-    show(problem, '');
+    if (failing) show(problem, '');
+    failing = false;
   } catch (error) {
+    failing = true;
     const gone = error.status === 404;
     for (const card of page.querySelectorAll('.card')) card.hidden ||= gone;
     show(problem, gone ? 'There is no such subscription, or you may not see it.' : error.message);
   }
 }
 
-function showFacts(subscription) {
+function showFacts(subscription, statistics) {
   const facts = page.querySelector('.facts');
   const state = subscription.active ? badge('good', 'active') : badge('bad', 'inactive');
   const terms = {
@@ -37,6 +40,7 @@ function showFacts(subscription) {
     Permission: subscription.permission,
     State: element('span', {}, state, ` ${subscription.status_message ?? ''}`),
     Kind: subscription.kind,
+    Sent: figures(statistics),
     Created: subscription.created ? new Date(subscription.created).toLocaleString() : null,
     Description: subscription.description,
   };
@@ -44,6 +48,12 @@ function showFacts(subscription) {
   const pairs = shown.flatMap(([term, value]) => [element('dt', {}, term), element('dd', {}, value)]);
   facts.replaceChildren(element('dl', {}, ...pairs));
   facts.hidden = false;
+}
+
+function figures({ sent, failed, pending, p50, p95 }) {
+  const counts = `${sent} with success, ${failed} failed, ${pending} pending`;
+  const milliseconds = (seconds) => `${Math.round(seconds * 1000)} ms`;
+  return p50 === null ? counts : `${counts}; half of the answers within ${milliseconds(p50)}, 95% within ${milliseconds(p95)}`;
 }
 
 function showAttempts(attempts) {
@@ -102,20 +112,34 @@ function exchange(title, line, headers, body) {
   return element('div', {}, element('h3', {}, title), element('pre', {}, text));
 }
 
-function retryButton(attempt) {
+function button(text, act) {
   const click = async (event) => {
     event.preventDefault();
     event.target.disabled = true;
     try {
-      await call('POST', attempt.url ? `${attempt.url}/retry` : `${url}/attempts/${attempt.id}/retry`);
+      await act();
+      show(problem, '');
       await refresh();
     } catch (error) {
       show(problem, error.message);
     }
     event.target.disabled = false;
   };
-  return element('button', { class: 'small', on: { click } }, 'Retry');
+  return element('button', { class: 'small', on: { click } }, text);
 }
+
+function retryButton(attempt) {
+  return button('Retry', () => call('POST', `${attempt.url}/retry`));
+}
+
+function sinceYesterday() {
+  return new Date(Date.now() - 24 * 3600 * 1000).toISOString();
+}
+
+page.querySelector('.actions').append(
+  button('Ping', () => call('POST', `${url}/ping`)),
+  button('Send again what failed in the last day', () => call('POST', `${url}/recover`, { since: sinceYesterday() })),
+);
 
 async function follow() {
   if (!document.hidden) await refresh();

@@ -1,7 +1,7 @@
 """How long answers took: a histogram that is small, and forgets.
 
-Times are counted in steps of a logarithmic scale. When there are as many counts as fit, all are
-halved: so the newest 128 to 255 answers weigh more than all that came before them together.
+Times are counted in steps of a logarithmic scale. When there are as many counts as a byte can
+hold, all are halved: so the newest 128 to 255 answers weigh more than all before them together.
 
 It is stored as bytes: the number of the first step that has counts, and one byte for each step
 from there to the last that has some.
@@ -18,7 +18,7 @@ LONGEST = 3600.0
 #: Steps for a doubling. What is said of a time is wrong by less than half a step: 9.1 percent.
 STEPS = 4
 ERROR = 2 ** (1 / (2 * STEPS)) - 1
-#: Counts at which all are halved.
+#: There are always fewer counts.
 LIMIT = 256
 
 _LAST = math.ceil(math.log2(LONGEST / SHORTEST) * STEPS)
@@ -39,18 +39,15 @@ def seconds_of(step: int) -> float:
 def add(histogram: bytes, times: Iterable[float]) -> bytes:
     """A histogram that has ``times``, in seconds, as well; ``b''`` is an empty one."""
     counts = _counts(histogram)
-    total = sum(counts.values())
+    total = sum(counts)
     for seconds in times:
-        step = step_of(seconds)
-        counts[step] = counts.get(step, 0) + 1
+        if total == LIMIT - 1:
+            counts = bytearray(count // 2 for count in counts)
+            total = sum(counts)
+        counts[step_of(seconds)] += 1
         total += 1
-        if total >= LIMIT:
-            counts = {step: count // 2 for step, count in counts.items() if count > 1}
-            total = sum(counts.values())
-    if not counts:
-        return b''
-    first = min(counts)
-    return bytes((first, *(counts.get(step, 0) for step in range(first, max(counts) + 1))))
+    used = counts.lstrip(b'\0')
+    return bytes((len(counts) - len(used),)) + used.rstrip(b'\0') if used else b''
 
 
 def percentile(histogram: bytes, part: float) -> float | None:
@@ -60,16 +57,17 @@ def percentile(histogram: bytes, part: float) -> float | None:
     of those that were not forgotten.
     """
     counts = _counts(histogram)
-    wanted = max(1, math.ceil(part * sum(counts.values())))
-    for step in sorted(counts):
-        wanted -= counts[step]
+    wanted = max(1, math.ceil(part * sum(counts)))
+    for step, count in enumerate(counts):
+        wanted -= count
         if wanted <= 0:
             return seconds_of(step)
     return None
 
 
-def _counts(histogram: bytes) -> dict[int, int]:
-    if not histogram:
-        return {}
-    first, *counts = histogram
-    return {first + place: count for place, count in enumerate(counts) if count}
+def _counts(histogram: bytes) -> bytearray:
+    counts = bytearray(_LAST + 1)
+    if histogram:
+        first = histogram[0]
+        counts[first : first + len(histogram) - 1] = histogram[1:]
+    return counts

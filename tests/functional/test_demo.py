@@ -196,6 +196,22 @@ def test_a_failed_attempt_is_shown_to_its_owner_who_retries_it(visitor, receiver
     assert first.headers['webhook-id'] == second.headers['webhook-id'] == failed['message_id']
 
 
+def test_its_owner_pings_recovers_and_sees_figures_by_the_page(visitor, receiver):
+    visitor.become('omar')
+    made = visitor.subscribe('/NWS/OUN', receiver.url_for('omar'), 'employee.added')
+    receiver.answer(500, path='/omar', times=1)
+    visitor.hire('/NWS/OUN', 'Zoe Quist')
+    visitor.wait()
+    answer = visitor.post_json(made['url'] + '/recover', {'since': '2020-01-01T00:00:00Z'})
+    assert (answer.status_code, answer.json['count']) == (202, 1)
+    assert visitor.post(made['url'] + '/ping').status_code == 202
+    visitor.wait()
+    assert len(arrived(receiver, 'omar')) == 3
+    figures = visitor.get(made['url'] + '/statistics').json
+    assert (figures['sent'], figures['failed'], figures['pending']) == (2, 1, 0)
+    assert 'class="actions"' in visitor.get(f'/NWS/OUN/@@webhooks/{made["id"]}').text
+
+
 def test_subscriptions_are_switched_and_removed_by_the_page_buttons(visitor, receiver):
     visitor.become('omar')
     made = visitor.subscribe('/NWS/OUN', receiver.url_for('omar'), 'employee.added')
