@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from pyramid_webhooks.delivery.transport import WebhookAdapter
 from pyramid_webhooks.settings import parse_settings
 from tests.chaos.hostile_modes import MODES, is_said
 from tests.chaos.hostile_receivers import HostileReceivers
+from tests.chaos.site import Site
 from tests.chaos.targets import HOSTILE_ADDRESSES, HOSTILE_URLS, LEGITIMATE
 from tests.delivery.sending import prepared
 
@@ -59,7 +61,33 @@ def hostile_receivers() -> Iterator[Finding]:
         f'the peak of memory grew by {grown:.1f} MB, at most {_MEGABYTES}',
     )
     yield Finding(not untold, f'{len(untold)} attempts did not say what happened {untold[:3]}')
+    yield from _through_the_application(count)
     yield run_tests('tests/chaos/test_hostile_receivers.py')
+
+
+def _through_the_application(count: int) -> Iterator[Finding]:
+    """As many subscriptions, each to a hostile receiver, and an event for all."""
+    with HostileReceivers() as receivers, tempfile.TemporaryDirectory() as folder:
+        settings = {
+            'webhooks.timeout': str(_TIMEOUT),
+            'webhooks.connect_timeout': str(_TIMEOUT),
+            'webhooks.ca_bundle': receivers.ca_bundle,
+        }
+        with Site(Path(folder), lambda name: [], **settings) as site:
+            urls = list(receivers.urls.values())
+            for url in urls:
+                site.subscribe(url)
+            site.fire()
+            for number in range(count - len(urls)):
+                site.subscribe(urls[number % len(urls)])
+            before = _start_of_growth()
+            site.fire()
+            grown = _memory('VmHWM') - before
+    yield Finding(
+        grown < _MEGABYTES,
+        f'{count} deliveries of the application: the peak of memory grew by {grown:.1f} MB, '
+        f'at most {_MEGABYTES}',
+    )
 
 
 def destinations() -> Iterator[Finding]:

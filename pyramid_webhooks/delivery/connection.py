@@ -46,7 +46,8 @@ class Connection:
         :param message: the whole request
         :param deadline: a time of :func:`time.monotonic`
         :param max_content: most bytes of the answer's content
-        :raises StaleConnection: when it was used before and not a byte of an answer came
+        :raises StaleConnection: when it was used before, and not a byte of an answer came, or
+            one to say that it was closed
         """
         self._link.deadline = deadline
         reader = AnswerReader(self._link.receive)
@@ -62,6 +63,9 @@ class Connection:
             if self._was_used and not reader.began:
                 raise StaleConnection(str(error)) from error
             raise (broken or error) from None
+        if self._was_used and answer.status == 408 and not answer.reusable:
+            # Some servers say so when they close an idle connection (RFC 9110, section 15.5.9).
+            raise StaleConnection('the connection had been idle for too long')
         self._was_used = True
         return answer if broken is None else dataclasses.replace(answer, reusable=False)
 

@@ -71,7 +71,7 @@ class Site:
 
     def settle(self):
         """Wait until nothing that is due is owed."""
-        wait_for_deliveries(self._app.registry, timeout=40)
+        wait_for_deliveries(self._app.registry, timeout=120)
 
     def attempts(self, made):
         """The attempts of a subscription, as REST shows them."""

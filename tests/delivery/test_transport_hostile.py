@@ -334,6 +334,22 @@ def test_a_request_that_crosses_the_closing_is_sent_once_more(certificates, tls,
             assert requests_seen == [1]
 
 
+def test_a_connection_that_ends_with_a_408_is_replaced():
+    late = b'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+    with HostileServer(answering(OK, late)) as server:
+        with adapter_for(server, timeout=5) as adapter:
+            for _ in range(3):
+                assert adapter.send(prepared(server.url)).status_code == 200
+            assert server.connections == 3
+
+
+def test_a_408_on_a_fresh_connection_is_an_answer():
+    late = b'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+    with HostileServer(answering(late)) as server, adapter_for(server, timeout=5) as adapter:
+        assert adapter.send(prepared(server.url)).status_code == 408
+        assert server.connections == 1
+
+
 def test_it_is_sent_once_more_only_on_a_fresh_connection_and_only_once():
     def script(connection, server):
         if server.connections == 1:
