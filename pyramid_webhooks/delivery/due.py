@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyramid_webhooks.delivery.holding import WINDOW, Holding, View
-from pyramid_webhooks.delivery.intake import is_there
 from pyramid_webhooks.delivery.jobs import Job
-from pyramid_webhooks.delivery.lanes import Lane
-from pyramid_webhooks.delivery.preparing import INACTIVE
+from pyramid_webhooks.delivery.lane import Lane
+from pyramid_webhooks.delivery.preparing import INACTIVE, is_there
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, QueueKey, Recipient
@@ -73,13 +72,15 @@ class DueReader:
         queue = schedule.queue(recipient)
         lane = None if obj is None else self._holding.lane(recipient, obj)
         if lane is not None and lane.health.is_open:
-            found = self._probe(lane, queue)
+            found = self._probe(view, lane, queue)
             room = len(found)
         else:
             allowance = 1 if lane is None else self._holding.allowance(lane)
             room = allowance - self._holding.count(recipient)
             if room <= allowance // 2:
                 return
+            if queue.unfold(allowance * 2):
+                view.touched.add(partition_of(recipient))
             found = list(queue.items(until=now, limit=allowance * 2))
         for key, item in found:
             if room <= 0:
@@ -107,7 +108,7 @@ class DueReader:
             view.new.append(job)
             room -= 1
 
-    def _probe(self, lane: Lane, queue: Any) -> list[tuple[QueueKey, Item]]:
+    def _probe(self, view: View, lane: Lane, queue: Any) -> list[tuple[QueueKey, Item]]:
         """What is to be sent to see whether the receiver is back: the oldest delivery.
 
         Should that one be what the receiver does not like, another one is sent after it now and
@@ -115,6 +116,8 @@ class DueReader:
         """
         if self._holding.count(lane.recipient):
             return []
+        if queue.unfold(2):
+            view.touched.add(partition_of(lane.recipient))
         waiting = list(queue.items(until=AT_ONCE, limit=2))
         found = sorted(waiting + queue.later(_LOOK_AT), key=lambda pair: pair[0][1])[:1]
         if found and found[0][1].number % _ALONE == 0:

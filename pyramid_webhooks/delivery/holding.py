@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyramid_webhooks.delivery.jobs import Job
-from pyramid_webhooks.delivery.lanes import FAILING, SLOW, Lane, Lanes
+from pyramid_webhooks.delivery.lane import FAILING, SLOW, Lane
+from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import Recipient
 
 #: Jobs in memory for one subscription; the rest waits in the schedule.
 ALLOWANCE = 512
-UNPROVEN_ALLOWANCE = 64
+UNPROVEN_ALLOWANCE = 8
+SLOW_ALLOWANCE = 64
 FAILING_ALLOWANCE = 4
 #: Jobs in memory altogether. Receivers that have not proved themselves get less as it fills.
 WINDOW = 20_000
@@ -78,6 +80,7 @@ class Holding:
         self._lanes = lanes
         self._jobs: dict[Any, Job] = {}
         self._waiting: dict[Recipient, list[Job]] = {}
+        self._movable: dict[Recipient, None] = {}
 
     def __contains__(self, source: Any) -> bool:
         return source in self._jobs
@@ -89,12 +92,17 @@ class Holding:
         """Whether nothing waits to be prepared."""
         return not self._waiting
 
+    def entries(self) -> set[bytes]:
+        """The keys of the entries of intakes that jobs were made of."""
+        return {job.entry for job in self._jobs.values() if job.entry is not None}
+
     def hold(self, jobs: Iterable[Job]) -> None:
         """Hold jobs, in their order; what is held already is left as it is."""
         for job in jobs:
             if job.source not in self._jobs:
                 self._jobs[job.source] = job
                 self._waiting.setdefault(job.recipient, []).append(job)
+                self._movable[job.recipient] = None
 
     def forget(self, jobs: Iterable[Job]) -> None:
         """Let go of jobs that are recorded, or somebody else's, or have to be read anew."""
@@ -163,7 +171,7 @@ class Holding:
         if lane.health.is_open or total >= WINDOW:
             return 0
         if lane.health.proven:
-            return UNPROVEN_ALLOWANCE if lane.tier == SLOW else ALLOWANCE
+            return SLOW_ALLOWANCE if lane.tier == SLOW else ALLOWANCE
         if total >= WINDOW // 2:
             return 1
         if total >= WINDOW // 4:
@@ -185,12 +193,16 @@ class Holding:
             jobs = self.unsent(recipient)
             if jobs:
                 self._waiting[recipient] = jobs
+                self._movable[recipient] = None
         ready: list[Job] = []
         returned: list[Job] = []
         taken: list[tuple[Recipient, int]] = []
-        for recipient, jobs in self._waiting.items():
-            room = self._lanes.lane(recipient).ahead()
-            if room <= 0:
+        # Most of the time the others are as many as before, and no more of theirs is prepared.
+        self._movable |= self._lanes.moved()
+        for recipient in self._movable:
+            jobs = self._waiting.get(recipient)
+            room = self._lanes.lane(recipient).ahead() if jobs else 0
+            if not jobs or room <= 0:
                 continue
             for job in jobs[:room]:
                 message = view.outboxes[job.home]._p_jar.get(job.message)
@@ -201,6 +213,8 @@ class Holding:
             del self._waiting[recipient][:room]
             if not self._waiting[recipient]:
                 del self._waiting[recipient]
+        self._movable.clear()
         for recipient in view.stopped:
             returned += self.unsent(recipient)
+        self._movable.update((job.recipient, None) for job in returned)
         return ready, returned

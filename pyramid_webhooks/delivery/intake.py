@@ -7,12 +7,11 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ZODB.POSException import POSKeyError
-
 from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.jobs import LAST_TRY, Job
-from pyramid_webhooks.delivery.lanes import Lane
-from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE
+from pyramid_webhooks.delivery.lane import Lane
+from pyramid_webhooks.delivery.parking import Parking
+from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE, is_there
 from pyramid_webhooks.delivery.recovering import recover
 from pyramid_webhooks.events import PING
 from pyramid_webhooks.outbox.owed import (
@@ -66,6 +65,7 @@ class IntakeReader:
     def __init__(self, holding: Holding, member: Member):
         self._holding = holding
         self._member = member
+        self.parking = Parking(holding)
         self._seen: dict[tuple[str, bytes], bytes] = {}
         self._deep_at = 0.0
         self._unfinished = False
@@ -74,19 +74,27 @@ class IntakeReader:
     def forget_everything_seen(self) -> None:
         """Read all of the intakes anew."""
         self._seen.clear()
+        self.parking.forget()
         self._deep_at = 0.0
         self.more = True
 
     def read(
-        self, view: View, hints: Iterable[tuple[str, bytes]], stopped: Iterable[Job] = ()
+        self,
+        view: View,
+        hints: Iterable[tuple[str, bytes]],
+        stopped: Iterable[Job] = (),
+        put_away: bool = True,
     ) -> dict[Any, bytes]:
         """Read what was added.
 
         :param hints: (database name, oid of a segment) that were added to.
         :param stopped: jobs that were in memory already, and have to wait now.
+        :param put_away: whether what waits in the intake is moved to the schedule.
         :returns: what is to be handed to :meth:`accept` when the transaction is over.
         """
         started = time.monotonic()
+        if put_away:
+            self.parking.put_away(view)
         deep = self.more or started >= self._deep_at
         self.more = False
         candidates: list[Candidate] = []
@@ -116,6 +124,7 @@ class IntakeReader:
     def accept(self, seen: dict[Any, bytes]) -> None:
         """The transaction of :meth:`read` has been committed, or had nothing to commit."""
         self._seen.update(seen)
+        self.parking.settled()
 
     def _changed_segments(
         self, home: str, outbox: Outbox, hints: Iterable[tuple[str, bytes]], deep: bool
@@ -146,7 +155,14 @@ class IntakeReader:
         serving = self._member.serving
         for key, entry in list(segment.items()):
             database = entry.database_in(home)
-            mine = [oid for oid in entry.oids() if partition_of((database, oid)) in serving]
+            oids = entry.oids()
+            waiting = self.parking.waiting(database)
+            if waiting and entry.message is not None and entry.details is None and oids[1:]:
+                free = [oid for oid in oids if oid not in waiting]
+                if len(free) < len(oids):
+                    self.parking.note(home, segment._p_oid)
+                oids = free
+            mine = [oid for oid in oids if partition_of((database, oid)) in serving]
             if mine and entry.message is None:
                 self._obey(view, home, segment, key, entry, mine)
             elif mine:
@@ -281,7 +297,7 @@ class IntakeReader:
                 view.new.append(job)
             else:
                 counts[recipient] = 0
-                self._let_wait(view, candidate, state)
+                self._let_wait(view, candidate, state, obj)
 
     def _room(self, view: View, candidate: Candidate, state: str, obj: Any) -> int:
         """How many more deliveries may be taken into memory for the recipient of this one."""
@@ -293,6 +309,8 @@ class IntakeReader:
             schedule.release(job.recipient)
             view.touched.add(partition_of(job.recipient))
         if state == INACTIVE:
+            return 0
+        if self.parking.is_waiting(job.recipient) and not candidate.asked:
             return 0
         lane = self._holding.lane(job.recipient, obj)
         count = self._holding.count(job.recipient)
@@ -313,19 +331,22 @@ class IntakeReader:
         self._holding.probe(lane, 1)
         return 1
 
-    def _let_wait(self, view: View, candidate: Candidate, state: str) -> None:
+    def _let_wait(self, view: View, candidate: Candidate, state: str, obj: Any) -> None:
         job = candidate.job
+        lane = None if state == INACTIVE else self._holding.lane(job.recipient, obj)
+        first = job.number == 1 and not job.tries and not candidate.asked
+        waits_already = self.parking.is_waiting(job.recipient)
+        if first and lane is not None and (waits_already or not lane.health.proven):
+            self.parking.add(job.home, job.segment, job.recipient)
+            return
         candidate.segment.take(job.entry, [job.recipient[1]])
         schedule = view.schedule_of(job.home, job.recipient)
         item = Item(candidate.message, job.number, job.tries, job.created)
         schedule.put(job.recipient, (AT_ONCE, candidate.serial + job.entry), item)
-        if state == INACTIVE:
+        if lane is None:
             schedule.hold(job.recipient)
-        else:
-            _, obj = view.recipients.find(job.recipient)
-            health = self._holding.lane(job.recipient, obj).health
-            if health.is_open:
-                schedule.put_off(job.recipient, health.probe_at)
+        elif lane.health.is_open:
+            schedule.put_off(job.recipient, lane.health.probe_at)
         view.touched.add(partition_of(job.recipient))
 
 
@@ -335,13 +356,3 @@ def _again(view: View, job: Job) -> Iterator[Candidate]:
     message = connection.get(job.message)
     if is_there(message, job.home):
         yield Candidate(job, message._p_serial, connection.get(job.segment), message)
-
-
-def is_there(message: Any, home: str) -> bool:
-    """Whether a message is in the database still, as it must be while it is owed."""
-    try:
-        message._p_activate()
-    except POSKeyError:
-        logger.error('A message that was owed is not in the database %r any more.', home)
-        return False
-    return True

@@ -5,29 +5,29 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from pyramid_webhooks.delivery.jobs import Job
+from pyramid_webhooks.delivery.lane import (
+    FAILING,
+    FRESH,
+    PROMPT,
+    SLIPPED,
+    SLOW,
+    SLOW_ANSWER,
+    Lane,
+)
 from pyramid_webhooks.delivery.probing import Probing
 from pyramid_webhooks.delivery.retry import RETRY_AFTER_STATUSES
 from pyramid_webhooks.outbox.schedule import Recipient
 from pyramid_webhooks.resources.health import Health
 
-#: Jobs that are prepared ahead for one lane, when its receiver has proved itself and when not.
-PROVEN_AHEAD = 64
-UNPROVEN_AHEAD = 2
 #: So many lanes are kept at least, be they in use or not.
 _LANE_LIMIT = 5000
 #: Senders at work while requests are answered quickly, and what is not quick.
 _QUICK_SENDERS = 1
 _SLOW_SECONDS = 0.0015
-#: A receiver that takes longer to answer with success is slow.
-SLOW_ANSWER = 1.0
-
-#: What a lane is, in the order in which they get slots. ``SLIPPED`` are those whose last request
-#: failed after others had succeeded; ``FRESH`` those that have not been tried.
-PROMPT, SLIPPED, FRESH, SLOW, FAILING = range(5)
 
 _CLOCK = getattr(time, 'CLOCK_BOOTTIME', time.CLOCK_MONOTONIC)
 
@@ -35,47 +35,6 @@ _CLOCK = getattr(time, 'CLOCK_BOOTTIME', time.CLOCK_MONOTONIC)
 def clock() -> float:
     """Seconds that also pass while the process, or the machine, is suspended."""
     return time.clock_gettime(_CLOCK)
-
-
-class Lane:
-    """The jobs of one subscription, in order, and how many of them are being sent.
-
-    :ivar health: of its receiver; what is stored, and what was not recorded yet.
-    :ivar known: whether that was read from what is stored.
-    :ivar tier: one of those above.
-    :ivar limit: requests that may be open.
-    :ivar permits: requests that may be made although the breaker is open.
-    """
-
-    __slots__ = (
-        'health',
-        'jobs',
-        'known',
-        'limit',
-        'open',
-        'permits',
-        'queued',
-        'recipient',
-        'tier',
-    )
-
-    def __init__(self, recipient: Recipient):
-        self.recipient = recipient
-        self.jobs: deque[Job] = deque()
-        self.health = Health()
-        self.known = False
-        self.tier = FRESH
-        self.limit = 1
-        self.open = 0
-        self.permits = 0
-        self.queued = False
-
-    def ahead(self) -> int:
-        """How many more jobs are worth preparing."""
-        limit = PROVEN_AHEAD if self.health.successes else UNPROVEN_AHEAD
-        if not self.limit:
-            return 0
-        return limit - len(self.jobs) - self.open
 
 
 class Lanes:
@@ -111,6 +70,7 @@ class Lanes:
         self._started: dict[int, float] = {}
         self._unrecorded = 0
         self._tripped: dict[Recipient, None] = {}
+        self._moved: dict[Recipient, None] = {}
         self._closed = False
         self._trusted_until = math.inf
 
@@ -141,6 +101,7 @@ class Lanes:
             lane = self._lane(recipient)
             lane.health = Health(*health.values())
             lane.known = True
+            self._moved[recipient] = None
             self._judge(lane)
             self._enqueue(lane)
 
@@ -149,6 +110,7 @@ class Lanes:
         with self._lock:
             lane = self._lane(recipient)
             lane.permits = permits
+            self._moved[recipient] = None
             self._judge(lane)
             self._enqueue(lane)
 
@@ -159,6 +121,12 @@ class Lanes:
                 if is_lost(recipient):
                     lane.known = False
                     lane.permits = 0
+
+    def moved(self) -> dict[Recipient, None]:
+        """Take those for which more may be prepared now than when they were asked for before."""
+        with self._lock:
+            moved, self._moved = self._moved, {}
+            return moved
 
     def tripped(self) -> list[Recipient]:
         """Take those whose breaker has opened: what they have ready has to wait."""
@@ -280,6 +248,7 @@ class Lanes:
             if not self._results:
                 self._results_since = time.monotonic()
             self._results.append(job)
+            self._moved[job.recipient] = None
             self._enqueue(lane)
             del self._started[id(job)]
             return len(self._results)

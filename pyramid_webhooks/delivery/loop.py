@@ -181,7 +181,7 @@ class Loop:
         if wakes > self._scanned or self._membership.is_due():
             return True
         due = self._due.next_due()
-        if due is not None and due <= time.time():
+        if due is not None and due <= time.time() or self._must_put_away():
             return True
         return self._shortener.is_due() or self._others_have_committed()
 
@@ -208,8 +208,13 @@ class Loop:
             return True
         return self._signals.somebody_waits() and not self._lanes.sending()
 
+    def _must_put_away(self) -> bool:
+        """Whether what waits in the intake is to be moved to the schedule."""
+        due = self._intake.parking.due()
+        return due is not None and (due <= time.monotonic() or self._signals.somebody_waits())
+
     def _is_quiet(self) -> bool:
-        if self._news() or self._intake.more or self._lanes.busy():
+        if self._news() or self._intake.more or self._lanes.busy() or self._intake.parking:
             return False
         due = self._due.next_due()
         return self._holding.idle() and (due is None or due > time.time())
@@ -219,6 +224,9 @@ class Loop:
         due = self._due.next_due()
         if due is not None:
             seconds = min(seconds, max(0.0, due - time.time()))
+        due = self._intake.parking.due()
+        if due is not None:
+            seconds = min(seconds, max(0.0, due - time.monotonic()))
         if self._lanes.waiting():
             seconds = min(seconds, _READ_SECONDS)
         count, since = self._lanes.waiting_results()
@@ -271,6 +279,7 @@ class Loop:
         self._member.fence(session.connection, session.primary, numbers)
         session.commit('webhooks: results')
         self._suspects.update(self._recorder.suspects)
+        self._intake.parking.hurry(job.recipient for job in jobs if job.outcome.succeeded)
         del self._results[: len(jobs)]
         self._lanes.recorded(len(jobs))
         self._holding.forget(jobs)
@@ -315,7 +324,7 @@ class Loop:
         view = View(session.outboxes, recipients)
         self._tripped.update(dict.fromkeys(self._lanes.tripped()))
         stopped = [job for each in self._tripped for job in self._holding.waiting(each)]
-        seen = self._intake.read(view, hints, stopped)
+        seen = self._intake.read(view, hints, stopped, self._must_put_away())
         self._shortener.shorten(view)
         self._due.read(view)
         if view.touched:

@@ -141,3 +141,13 @@ class Recipients:
             problem,
             lasting,
         )
+
+
+def is_there(message: Any, home: str) -> bool:
+    """Whether a message is in the database still, as it must be while it is owed."""
+    try:
+        message._p_activate()
+    except POSKeyError:
+        logger.error('A message that was owed is not in the database %r any more.', home)
+        return False
+    return True

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 
+from pyramid_webhooks.outbox.run import Row, Run
+
 #: ``due`` of what is sent as soon as its turn comes.
 AT_ONCE = 0.0
 
@@ -60,6 +62,35 @@ class Queue(Persistent):
             self.count += 1
         self._items[key] = tuple(item)
 
+    def put_run(self, run: Run, start: int = 0) -> None:
+        """Add the deliveries of a run, from the one at ``start`` on."""
+        self.count += len(run) - start
+        self._items[(AT_ONCE, run.order(start))] = (run, start)
+
+    def unfold(self, count: int) -> bool:
+        """Let the first ``count`` deliveries, should they be in runs, be there for themselves.
+
+        :returns: whether anything had to be done.
+        """
+        done = False
+        while True:
+            run, start, ahead = self._first_run(count)
+            if run is None:
+                return done
+            done = True
+            stop = min(len(run), start + count - ahead)
+            for row in run.rows(start, stop):
+                self._items[(AT_ONCE, row.order)] = tuple(_item(row))
+            if stop < len(run):
+                self._items[(AT_ONCE, run.order(stop))] = (run, stop)
+
+    def _first_run(self, count: int) -> tuple[Run | None, int, int]:
+        """The run that is among the first, where it begins, and how many come before it."""
+        for ahead, stored in enumerate(itertools.islice(self._items.values(), count)):
+            if isinstance(stored[0], Run):
+                return *stored, ahead
+        return None, 0, 0
+
     def remove(self, key: QueueKey) -> bool:
         """Take a delivery out; whether it was there."""
         if self._items.pop(key, None) is None:
@@ -75,8 +106,16 @@ class Queue(Persistent):
         :param limit: no more than so many.
         """
         high = None if until is None else (until, b'\xff' * 40)
-        for key, item in itertools.islice(self._items.items(None, high), limit):
-            yield key, Item(*item)
+        return itertools.islice(self._each(high), limit)
+
+    def _each(self, high: QueueKey | None) -> Iterator[tuple[QueueKey, Item]]:
+        for key, stored in self._items.items(None, high):
+            if isinstance(stored[0], Run):
+                run, start = stored
+                for row in run.rows(start):
+                    yield (AT_ONCE, row.order), _item(row)
+            else:
+                yield key, Item(*stored)
 
     def later(self, limit: int) -> list[tuple[QueueKey, Item]]:
         """(key, item) of what has a time of its own, the earliest first; no more than so many."""
@@ -90,8 +129,12 @@ class Queue(Persistent):
                 yield key, item
 
     def keys_of(self, message: Any) -> list[QueueKey]:
-        """The keys under which ``message`` waits; every item is looked at."""
-        return [key for key, item in self.items() if item.message._p_oid == message._p_oid]
+        """The keys under which ``message`` waits to be sent again; every item is looked at."""
+        return [
+            key
+            for key, stored in self._items.items()
+            if not isinstance(stored[0], Run) and stored[0]._p_oid == message._p_oid
+        ]
 
     def __contains__(self, key: QueueKey) -> bool:
         return key in self._items
@@ -107,6 +150,10 @@ class Queue(Persistent):
         """When the next request is to be made; None for never."""
         due = None if self.held else self.next_due()
         return due if due is None or self.put_off is None else max(due, self.put_off)
+
+
+def _item(row: Row) -> Item:
+    return Item(row.message, 1, 0, row.created)
 
 
 class Schedule(Persistent):
@@ -126,15 +173,25 @@ class Schedule(Persistent):
 
     def put(self, recipient: Recipient, key: QueueKey, item: Item) -> None:
         """Let a delivery wait."""
+        queue = self._make_queue(recipient)
+        queue.put(key, item)
+        if queue.indexed is None or key[0] < queue.indexed:
+            self._index(recipient, queue)
+
+    def put_run(self, recipient: Recipient, run: Run) -> None:
+        """Let the deliveries of a run wait for their turn."""
+        queue = self._make_queue(recipient)
+        queue.put_run(run)
+        self._index(recipient, queue)
+
+    def _make_queue(self, recipient: Recipient) -> Queue:
         if self._queues is None:
             self._queues = OOBTree()
             self._due = OOTreeSet()
         queue = self._queues.get(recipient)
         if queue is None:
             queue = self._queues[recipient] = Queue()
-        queue.put(key, item)
-        if queue.indexed is None or key[0] < queue.indexed:
-            self._index(recipient, queue)
+        return queue
 
     def remove(self, recipient: Recipient, key: QueueKey) -> bool:
         """Take a delivery out; whether it was there."""

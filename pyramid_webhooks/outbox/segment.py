@@ -112,7 +112,8 @@ class Segment(Persistent):
         entry = self._entries.get(key)
         if entry is None:
             return False
-        remaining = _without(entry[1], oids)
+        oids = list(oids)
+        remaining = b'' if b''.join(oids) == entry[1] else _without(entry[1], oids)
         if len(remaining) == len(entry[1]):
             return False
         if remaining:

@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pyramid_webhooks.delivery.exchange import Outcome
 from pyramid_webhooks.delivery.jobs import Job
-from pyramid_webhooks.delivery.lanes import PROVEN_AHEAD, SLOW_ANSWER, UNPROVEN_AHEAD, Lanes
+from pyramid_webhooks.delivery.lane import PROVEN_AHEAD, SLOW_ANSWER, UNPROVEN_AHEAD
+from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.probing import Probing
 from pyramid_webhooks.resources.health import STRIKES, Health
 

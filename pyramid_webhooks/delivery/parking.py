@@ -1,0 +1,165 @@
+"""Deliveries that have to wait: left in the intake for a moment, then put away together.
+
+What is owed to a receiver that does not work would cost as much as what is sent, were each single
+delivery moved from the intake to the schedule when it comes. So those that have to wait stay where
+they are until some have come together, and what waits for several receivers is stored once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from pyramid_webhooks.delivery.holding import Holding, View
+from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE, is_there
+from pyramid_webhooks.outbox.owed import first_attempt
+from pyramid_webhooks.outbox.root import partition_of
+from pyramid_webhooks.outbox.run import Row, Run
+from pyramid_webhooks.outbox.schedule import Recipient
+from pyramid_webhooks.outbox.segment import unpack
+
+#: Entries of the intake that are put away in one transaction, and deliveries in one run.
+ENTRY_LIMIT = 2000
+_RUN_LIMIT = 500
+#: Putting away takes no more than one part in so many of the time, but waits no longer than this.
+_REST = 300
+_LONGEST_REST = 30.0
+
+_NOBODY: frozenset[bytes] = frozenset()
+
+
+class Parking:
+    """Whose deliveries are left in the intake, and where they are. What is due is put away.
+
+    Those of a receiver are, from the first one that has to wait, until it is known to work.
+    """
+
+    def __init__(self, holding: Holding):
+        self._holding = holding
+        self._waiting: dict[str, set[bytes]] = {}
+        self._segments: dict[tuple[str, bytes], None] = {}
+        self._leaving_segments: dict[tuple[str, bytes], None] = {}
+        self._entries = 0
+        self._due = self._started = 0.0
+        self._hurry = False
+
+    def __bool__(self) -> bool:
+        return bool(self._segments or self._leaving_segments)
+
+    def waiting(self, database: str) -> Collection[bytes]:
+        """The oids of the subscriptions there whose deliveries wait."""
+        return self._waiting.get(database, _NOBODY)
+
+    def is_waiting(self, recipient: Recipient) -> bool:
+        """Whether the deliveries of a subscription wait, so that further ones have to as well."""
+        return recipient[1] in self.waiting(recipient[0])
+
+    def add(self, home: str, segment: bytes, recipient: Recipient) -> None:
+        """What a segment owes to a subscription waits."""
+        self._waiting.setdefault(recipient[0], set()).add(recipient[1])
+        self._segments[(home, segment)] = None
+
+    def note(self, home: str, segment: bytes) -> None:
+        """There is one more entry in a segment that is owed to some of those that wait."""
+        self._segments[(home, segment)] = None
+        self._entries += 1
+
+    def hurry(self, recipients: Iterable[Recipient]) -> None:
+        """These receivers work: put away with the next transaction if they are among them."""
+        self._hurry = self._hurry or any(map(self.is_waiting, recipients))
+
+    def due(self) -> float | None:
+        """Monotonic time at which something is to be put away; None when there is nothing."""
+        if not self:
+            return None
+        at_once = self._hurry or self._entries >= ENTRY_LIMIT or self._leaving_segments
+        return 0.0 if at_once else self._due
+
+    def settled(self) -> None:
+        """The transaction of :meth:`put_away` was committed."""
+        if self._leaving_segments:
+            self._leaving_segments = {}
+            now = time.monotonic()
+            self._due = now + min(_REST * (now - self._started), _LONGEST_REST)
+
+    def forget(self) -> None:
+        """The intakes are read anew."""
+        self.__init__(self._holding)  # type: ignore[misc]
+
+    def put_away(self, view: View) -> None:
+        """Move what waits from the intake to the schedule, in the current transaction."""
+        self._started = time.monotonic()
+        # What is there from the last time was put away by a transaction that failed.
+        self._leaving_segments |= self._segments
+        self._segments = {}
+        self._entries, self._hurry = 0, False
+        rows: dict[tuple[str, str, bytes], list[Row]] = {}
+        in_memory = self._holding.entries()
+        for home, oid in self._leaving_segments:
+            if home in view.outboxes:
+                segment = view.outboxes[home]._p_jar.get(oid)
+                for key, entry in list(segment.items()):
+                    if entry.message is not None and entry.details is None:
+                        self._collect(view, home, segment, key, entry, in_memory, rows)
+        lists: dict[tuple[str, Recipient], list[list[Row]]] = {}
+        for (home, database, packed), found in rows.items():
+            for oid in unpack(packed):
+                lists.setdefault((home, (database, oid)), []).append(found)
+        runs: dict[tuple[str, tuple[int, ...]], list[Run]] = {}
+        for (home, recipient), found in lists.items():
+            known = (home, tuple(map(id, found)))
+            if known not in runs:
+                runs[known] = _runs(found)
+            self._put(view, home, recipient, runs[known])
+
+    def _collect(
+        self,
+        view: View,
+        home: str,
+        segment: Any,
+        key: bytes,
+        entry: Any,
+        in_memory: set[bytes],
+        rows: dict[tuple[str, str, bytes], list[Row]],
+    ) -> None:
+        database, message = entry.database_in(home), entry.message
+        waiting = self.waiting(database)
+        oids = [oid for oid in entry.oids() if oid in waiting]
+        if key in in_memory:
+            oids = [oid for oid in oids if (home, key, (database, oid)) not in self._holding]
+        if not oids:
+            return
+        if not is_there(message, home):
+            view.touched.update(partition_of((database, oid)) for oid in oids)
+        else:
+            row = Row(message._p_serial + key, message, first_attempt(entry)[1])
+            rows.setdefault((home, database, b''.join(oids)), []).append(row)
+        segment.take(key, oids)
+
+    def _put(self, view: View, home: str, recipient: Recipient, runs: list[Run]) -> None:
+        view.touched.add(partition_of(recipient))
+        state, obj = view.recipients.find(recipient)
+        if state != ACTIVE or self._holding.lane(recipient, obj).health.proven:
+            # From now on each is dealt with when it comes.
+            self._waiting[recipient[0]].discard(recipient[1])
+        if state not in (ACTIVE, INACTIVE):
+            for run in runs:
+                for row in run.rows():
+                    view.drop(row.message.id, recipient)
+            return
+        schedule = view.schedule_of(home, recipient)
+        for run in runs:
+            schedule.put_run(recipient, run)
+        if state == INACTIVE:
+            schedule.hold(recipient)
+        else:
+            health = self._holding.lane(recipient, obj).health
+            if health.is_open:
+                schedule.put_off(recipient, health.probe_at)
+
+
+def _runs(found: list[list[Row]]) -> list[Run]:
+    """Everything in its order, in runs that are not too long."""
+    rows = sorted((row for each in found for row in each), key=lambda row: row.order)
+    return [Run(rows[at : at + _RUN_LIMIT]) for at in range(0, len(rows), _RUN_LIMIT)]
