@@ -20,10 +20,10 @@ FULL = 'There was no room for it in memory: see the setting webhooks.memory_limi
 _FAILING = 8
 #: More goes than has to: an eighth of the limit is free then.
 _KEPT = 7 / 8
-#: Weighing everything takes no more than one part in so many of the time, and when nothing can
-#: be shortened it is tried again after so many seconds.
-_REST = 10
+#: Where nothing can be shortened it is tried again after so many seconds, and weighing takes no
+#: more than one part in so many of the time.
 _PATIENCE = 0.25
+_REST = 10
 
 
 class Part(NamedTuple):
@@ -73,16 +73,16 @@ class Shortener:
             return
         started = time.monotonic()
         connection = view.outboxes['']._p_jar
-        rest = _PATIENCE
+        self._weigh_at = 0.0
         # What is not reached from the root goes by itself, when nobody looks at it any more.
         weight = self._memory.weigh(connection.root())
         if weight > self._memory.limit:
             surplus = weight - self._memory.limit * _KEPT
             parts = sorted(self._parts(view, connection), key=lambda part: -part.weight)
             if any(part.shorten(surplus) for part in parts):
-                rest = 0.0
+                return
         now = time.monotonic()
-        self._weigh_at = now + max(rest, _REST * (now - started))
+        self._weigh_at = now + max(_PATIENCE, _REST * (now - started))
 
     def tell_what_is_lost(self, connection: Any) -> None:
         """Log how much is owed in memory only."""

@@ -83,14 +83,15 @@ class InMemory:
 
     def _is_full(self) -> bool:
         memory = self._memory
-        full = memory.size() > _UTMOST * memory.limit
+        size = memory.size()
+        full = size > _UTMOST * memory.limit
         if full and not memory.refusing:
             logger.error(
                 'Deliveries are dropped: more is owed than can be sent or kept in memory. See the '
                 'setting webhooks.memory_limit, which is %d bytes.',
                 memory.limit,
             )
-        memory.refusing = full
+        memory.refusing = full or (memory.refusing and size > memory.limit)
         return full
 
     def _refuse(self, made: Made) -> None:

@@ -67,7 +67,7 @@ class Memory:
     :param limit: bytes that everything in it should take at most.
     :param prepare: callable (connection) that makes what has to be there from the beginning.
     :ivar refused: (message id, oid of the recipient's record) of what there was no room for.
-    :ivar refusing: whether there was no room the last time.
+    :ivar refusing: whether there has been no room since the limit was exceeded.
     """
 
     def __init__(self, limit: int, prepare: Callable[[Any], None]):

@@ -11,10 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from transaction.interfaces import TransientError
 from zope.interface import Interface
 from zope.lifecycleevent import ObjectAddedEvent, ObjectModifiedEvent, ObjectRemovedEvent
+from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
 from pyramid_webhooks import explain_event
 from pyramid_webhooks.interfaces import IGlobalManager, IOwedDeliveries, IPinger
 from pyramid_webhooks.registries import connection_to_global
+from pyramid_webhooks.testing import Receiver
 from tests.company import Deliberate, messages, wait_until
 from tests.functional.sql_application import Item, Order, Shop, add, ini
 
@@ -412,6 +414,37 @@ def test_sync_delivery_sends_before_the_commit_returns(make_shop, receiver):
     shop = make_shop(**{'webhooks.delivery': 'sync'})
     shop.add('book')
     assert len(receiver.requests) == 1
+
+
+def test_two_applications_in_one_process_owe_apart(make_shop, receiver):
+    with Receiver() as other:
+        one, two = make_shop(), make_shop(receiver=other)
+        one.add('one')
+        two.add('two')
+        two.add('three')
+        one.settle()
+        two.settle()
+        assert [request.json()['title'] for request in receiver.requests] == ['one']
+        assert {request.json()['title'] for request in other.requests} == {'two', 'three'}
+        two.stop()
+
+
+def test_a_user_who_goes_has_no_subscriptions_to_be_removed_and_goes_all_the_same(
+    make_shop, receiver
+):
+    def setup(config):
+        config.add_webhook_owner_removal(Order, IObjectRemovedEvent, owner_id=lambda each: 'boss')
+
+    shop = make_shop(setup=setup)
+    shop.add('book')
+
+    def remove(request):
+        order = request.db.get(Order, 1)
+        request.registry.notify(ObjectRemovedEvent(order))
+        request.db.delete(order)
+
+    shop.request(remove)
+    assert shop.stored() == []
 
 
 def test_a_new_registry_begins_with_nothing_owed(make_shop, receiver):
