@@ -85,13 +85,15 @@ class InMemory:
         memory = self._memory
         size = memory.size()
         full = size > _UTMOST * memory.limit
-        if full and not memory.refusing:
+        with memory.lock:
+            begins = full and not memory.refusing
+            memory.refusing = full or (memory.refusing and size > memory.limit)
+        if begins:
             logger.error(
                 'Deliveries are dropped: more is owed than can be sent or kept in memory. See the '
                 'setting webhooks.memory_limit, which is %d bytes.',
                 memory.limit,
             )
-        memory.refusing = full or (memory.refusing and size > memory.limit)
         return full
 
     def _refuse(self, made: Made) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -67,13 +68,13 @@ class Memory:
     :param limit: bytes that everything in it should take at most.
     :param prepare: callable (connection) that makes what has to be there from the beginning.
     :ivar refused: (message id, oid of the recipient's record) of what there was no room for.
+    :ivar lock: for who changes ``refusing``.
     :ivar refusing: whether there has been no room since the limit was exceeded.
     """
 
     def __init__(self, limit: int, prepare: Callable[[Any], None]):
         self.limit = limit
         self.refused: deque[tuple[str, bytes]] = deque(maxlen=_REFUSED_LIMIT)
-        self.refusing = False
         self._prepare = prepare
         self.begin()
         reference = weakref.ref(self)
@@ -88,6 +89,8 @@ class Memory:
 
     def begin(self) -> None:
         """Begin with an empty database."""
+        self.lock = threading.Lock()
+        self.refusing = False
         self.refused.clear()
         self.database = MemoryDatabase()
         with self.session() as connection:
