@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import itertools
 import os
 import queue
 import signal
@@ -19,11 +20,12 @@ from pyramid_webhooks.scripts.application import begin_logging
 from pyramid_webhooks.scripts.outcome import DONE, NOTHING, UNUSABLE, CommandError
 from pyramid_webhooks.scripts.tables import cell, visible, write, write_json
 from pyramid_webhooks.scripts.verifying import Verdict, Verifier
-from pyramid_webhooks.testing import Receiver
+from pyramid_webhooks.testing import Answer, Receiver
 
 SECRET_VARIABLE = 'PWEBHOOKS_SECRET'
 #: Requests that wait to be shown; more wait for their answer.
 _WAITING = 100
+_ANSWER_SECONDS = 5.0
 
 
 def listen(options: argparse.Namespace) -> int:
@@ -34,19 +36,30 @@ def listen(options: argparse.Namespace) -> int:
         verifier = Verifier(secrets)
     except ValueError as error:
         raise CommandError(str(error), UNUSABLE) from None
+    code = DONE
+    with _ended_by_sigterm(), contextlib.suppress(KeyboardInterrupt):
+        for verdict in _verdicts(verifier, options):
+            code = NOTHING if verdict.signature == 'wrong' else code
+    return code
+
+
+def _verdicts(verifier: Verifier, options: argparse.Namespace) -> Iterator[Verdict]:
+    """Receive and show requests; what is to be thought of each."""
     arrivals = Arrivals()
-    with _ended_by_sigterm(), _receiving(options) as receiver, contextlib.closing(arrivals):
-        receiver.answer(lambda request: arrivals.take_in(request, options))
-        code, count = DONE, 0
-        with contextlib.suppress(KeyboardInterrupt):
-            while options.count is None or count < options.count:
-                request = arrivals.next()
-                receiver.clear()
-                verdict = verifier.judge(request.headers, request.body)
-                _show(request, verdict, options)
-                code = NOTHING if verdict.signature == 'wrong' else code
-                count += 1
-        return code
+    with _receiving(options) as receiver, contextlib.closing(arrivals):
+        answer = Answer(options.answer, delay=options.delay)
+
+        def take_in(request: Any) -> Answer:
+            arrivals.take_in(request)
+            return answer
+
+        receiver.answer(take_in)
+        for _ in itertools.repeat(None) if options.count is None else range(options.count):
+            request = arrivals.next()
+            receiver.clear()
+            verdict = verifier.judge(request.headers, request.body)
+            _show(request, verdict, options)
+            yield verdict
 
 
 class Arrivals:
@@ -56,14 +69,12 @@ class Arrivals:
         self._queue: queue.Queue[Any] = queue.Queue(_WAITING)
         self._closed = threading.Event()
 
-    def take_in(self, request: Any, options: argparse.Namespace) -> int:
-        """Take in a request, and return the status of the answer."""
+    def take_in(self, request: Any) -> None:
+        """Take in a request."""
         while not self._closed.is_set():
             with contextlib.suppress(queue.Full):
                 self._queue.put(request, timeout=1)
                 break
-        self._closed.wait(options.delay)
-        return options.answer
 
     def next(self) -> Any:
         """The next request, waiting for it."""
@@ -90,6 +101,8 @@ def _receiving(options: argparse.Namespace) -> Iterator[Receiver]:
             print(f'Trust it with webhooks.ca_bundle = {receiver.ca_bundle}', file=sys.stderr)
         sys.stderr.flush()
         yield receiver
+        # The last request that was wanted still has to be answered.
+        receiver.stop(finish=options.delay + _ANSWER_SECONDS)
     finally:
         receiver.stop()
 

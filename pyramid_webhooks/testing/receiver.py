@@ -52,6 +52,7 @@ class Receiver:
         self._standing: dict[str | None, Answer | Answerer] = {None: Answer()}
         self._queued: dict[str | None, deque[list[Any]]] = {}
         self._open: set[socket.socket] = set()
+        self._answering = 0
         self._threads: set[threading.Thread] = set()
         self._listener: socket.socket | None = None
         self._stopping = threading.Event()
@@ -98,11 +99,17 @@ class Receiver:
         self._acceptor = self._run(self._accept, listener, self._stopping)
         return self
 
-    def stop(self) -> None:
-        """Stop listening and close every connection; harmless when stopped already."""
+    def stop(self, finish: float = 0) -> None:
+        """Stop listening and close every connection; harmless when stopped already.
+
+        :param finish: seconds to wait at most for requests that have not been answered yet
+        """
         listener, self._listener = self._listener, None
         if listener is None:
             return
+        if finish:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._answering, finish)
         self._stopping.set()
         # A connection of our own ends a blocked accept() on every platform.
         with contextlib.suppress(OSError):
@@ -255,6 +262,19 @@ class Receiver:
         self, connection: socket.socket, request: ReceivedRequest, stopping: threading.Event
     ) -> bool:
         """Record and answer a request; tell whether the connection stays open."""
+        with self._changed:
+            self._answering += 1
+        try:
+            return self._answer(connection, request, stopping)
+        finally:
+            with self._changed:
+                self._answering -= 1
+                if self._listener is None:
+                    self._changed.notify_all()
+
+    def _answer(
+        self, connection: socket.socket, request: ReceivedRequest, stopping: threading.Event
+    ) -> bool:
         how = self._record(request)
         answer = how if isinstance(how, Answer) else _ask(how, request)
         if answer.delay and stopping.wait(answer.delay):

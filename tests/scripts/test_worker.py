@@ -32,8 +32,14 @@ def owners(web):
     return web.transact(look)
 
 
-@pytest.mark.parametrize('kind', [(), ('--gevent',)], ids=['threads', 'greenlets'])
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    'kind, number',
+    [
+        ((), signal.SIGTERM),
+        ((), signal.SIGINT),
+        (('--gevent',), signal.SIGTERM),
+    ],
+)
 def test_what_is_in_flight_is_finished_and_recorded_before_a_worker_ends(
     web, ini, run, receiver, kind, number
 ):

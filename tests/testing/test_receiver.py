@@ -316,3 +316,11 @@ def test_tls_without_cryptography_is_a_clear_error(monkeypatch):
     monkeypatch.setitem(__import__('sys').modules, 'cryptography', None)
     with pytest.raises(RuntimeError, match='"cryptography", which is not installed'):
         Receiver(tls=True)
+
+
+def test_a_receiver_that_stops_may_answer_what_it_has_received(receiver, client):
+    receiver.answer(202, delay=0.3)
+    client.request('POST', '/')
+    receiver.wait_for(1)
+    receiver.stop(finish=5)
+    assert client.getresponse().status == 202
