@@ -38,6 +38,9 @@ class Folder(Persistent):
     def __getitem__(self, name: str) -> Any:
         return self._children[name]
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._children
+
     def __setitem__(self, name: str, child: Any) -> None:
         child.__parent__, child.__name__ = self, name
         self._children[name] = child
