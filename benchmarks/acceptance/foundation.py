@@ -65,15 +65,13 @@ def kills() -> Iterator[Finding]:
                 seed=number,
                 delay=0.02,
             )
-        wrong = len(arrivals.lost) + len(arrivals.foreign) + len(arrivals.renamed)
-        kept = (
-            not wrong and arrivals.committed >= count and max(arrivals.repeats) <= 2 * concurrency
-        )
+        faults = arrivals.faults(concurrency)
+        if arrivals.committed < count:
+            faults.append(f'fewer than {count} were committed')
         yield Finding(
-            kept,
-            f'kill {number + 1}: {arrivals.committed} committed, {len(arrivals.lost)} lost, '
-            f'{len(arrivals.foreign)} foreign, {len(arrivals.renamed)} under two ids, '
-            f'{sum(arrivals.repeats)} repeated, {max(arrivals.backlogs)} owed at the kill',
+            not faults,
+            f'kill {number + 1}: {arrivals.committed} committed, {arrivals.repeats[0]} repeated, '
+            f'{max(arrivals.backlogs)} owed at the kill; {"; ".join(faults) or "none lost"}',
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from benchmarks.acceptance.crashes import kills_in_trouble
 from benchmarks.acceptance.finding import Finding
 from benchmarks.acceptance.hostility import destinations, hostile_receivers
 from benchmarks.acceptance.signatures import signatures
@@ -11,6 +12,7 @@ from benchmarks.acceptance.signatures import signatures
 #: By number, so that each can come when it is ready.
 BARS: dict[int, Callable[[], Iterator[Finding]]] = {
     1: hostile_receivers,
+    3: kills_in_trouble,
     4: destinations,
     5: signatures,
 }
