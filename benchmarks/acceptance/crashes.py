@@ -14,10 +14,15 @@ _CONCURRENCY = 16
 _FAILURES = 0.2
 
 
-def kills_in_trouble(uri: str | None = None) -> Iterator[Finding]:
-    """200 kills at random moments, also inside of commits, with failures and retries in flight.
+def kills_in_trouble() -> Iterator[Finding]:
+    """200 kills at random moments, also inside of commits, with failures and retries in flight."""
+    return kills_on(None)
 
-    :param uri: of an empty database; by default a FileStorage.
+
+def kills_on(uri: str | None) -> Iterator[Finding]:
+    """The same for any storage.
+
+    :param uri: of an empty database, as zodbconn has it; None for a FileStorage.
     """
     count, kills = sized(20_000, 600), sized(200, 6)
     with tempfile.TemporaryDirectory() as folder:
