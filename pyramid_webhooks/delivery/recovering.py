@@ -36,6 +36,9 @@ def recover(view: View, holding: Holding, recipient: Recipient, span: Span) -> b
     failed, _ = forgotten_failures(obj.log, queues.values(), span, owed)
     taken = obj.log.exhausted.take(lambda each: each.at in span, _LIMIT)
     for each in failed + taken:
+        if obj.log.exhausted.is_lost(each):
+            obj.log.exhausted.forget(each.at, 1)
+            continue
         home = each.message._p_jar.db().database_name
         item = Item(each.message, each.number + 1, 0, span.until)
         key = _key(each.serial, each.message._p_oid, item.number)

@@ -66,9 +66,12 @@ def recoverable(
     """
     queues = list(queues)
     failed, forgotten = forgotten_failures(log, queues, span, owed)
+    given_up = [each for each in log.exhausted if each.at in span]
+    lost = [each.at for each in given_up if log.exhausted.is_lost(each)]
     times = [each.at for each in failed]
-    times += (each.at for each in log.exhausted)
+    times += (each.at for each in given_up if not log.exhausted.is_lost(each))
     times += (item.created for queue in queues for _, item in queue.failed_between(*span))
-    count = sum(1 for at in times if at in span and not any(at in other for other in under_way))
-    unreachable = max(0, forgotten.count - len(failed))
-    return Recovery(count, unreachable, forgotten.until if unreachable else None)
+    count = sum(1 for at in times if not any(at in other for other in under_way))
+    unreachable = max(0, forgotten.count - len(failed)) + len(lost)
+    until = max(lost if forgotten.until is None else [*lost, forgotten.until], default=None)
+    return Recovery(count, unreachable, until if unreachable else None)

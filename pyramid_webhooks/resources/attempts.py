@@ -14,7 +14,7 @@ from zope.interface import implementer
 from pyramid_webhooks.interfaces import IAttempt, IOwedDeliveries
 from pyramid_webhooks.registries import find_registry, utility_of
 from pyramid_webhooks.resources.history import AttemptLog, AttemptRecord, ResponseRecord
-from pyramid_webhooks.resources.message import Origin, utc
+from pyramid_webhooks.resources.message import Origin, is_there, utc
 
 
 class AttemptRequest(NamedTuple):
@@ -188,6 +188,8 @@ class Attempts(Mapping[str, Attempt]):
         records = heapq.merge(self._resolved(), self._pending(), key=lambda each: each.created)
         seen = set()
         for record in records:
+            if not is_there(record.message):
+                continue
             attempt = Attempt(self, record)
             if attempt.id not in seen:
                 seen.add(attempt.id)

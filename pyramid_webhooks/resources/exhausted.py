@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from persistent import Persistent
 
 from pyramid_webhooks.resources.batch import Batch
-from pyramid_webhooks.resources.message import Message
+from pyramid_webhooks.resources.message import Message, is_there
 
 _PAGE_SIZE = 32
 #: Into so many spans of time the number of those that are forgotten is divided.
@@ -53,7 +53,7 @@ class Exhausted(Persistent):
     def append(self, given_up: GivenUp, limit: int) -> None:
         """Add one; at most ``limit``, and less than two pages more, are kept."""
         if limit == 0:
-            self._forget(given_up.at, 1)
+            self.forget(given_up.at, 1)
             return
         self._tail += (tuple(given_up),)
         if len(self._tail) < _PAGE_SIZE:
@@ -64,17 +64,18 @@ class Exhausted(Persistent):
         surplus = sum(self._counts) - limit
         while surplus >= self._counts[0]:
             surplus -= self._counts[0]
-            self._forget(max(row[2] for row in self._pages[0]), self._counts[0])
+            self.forget(max(row[2] for row in self._pages[0]), self._counts[0])
             self._pages, self._counts = self._pages[1:], self._counts[1:]
 
     def shorten(self) -> bool:
         """Forget the older half; whether there was anything to be forgotten."""
         gone = self.take(lambda row: True, -(-len(self) // 2)) if len(self) else []
         if gone:
-            self._forget(max(row.at for row in gone), len(gone))
+            self.forget(max(row.at for row in gone), len(gone))
         return bool(gone)
 
-    def _forget(self, until: float, count: int) -> None:
+    def forget(self, until: float, count: int) -> None:
+        """Note that ``count`` of them, the last given up ``until`` then, can not be kept."""
         spans = [*self._spans, (until, count)]
         if len(spans) > _SPANS:
             # The two neighbours that are the fewest together become one.
@@ -103,6 +104,14 @@ class Exhausted(Persistent):
         for page in self._pages:
             yield from map(GivenUp._make, page)
         yield from map(GivenUp._make, self._tail)
+
+    def is_lost(self, given_up: GivenUp) -> bool:
+        """Whether its message has gone with the packing of the database that kept it.
+
+        Only another database does not know that it is referred to from here.
+        """
+        message = given_up.message
+        return message._p_jar is not self._p_jar and not is_there(message)
 
     def take(self, wanted: Callable[[GivenUp], bool], limit: int | None = None) -> list[GivenUp]:
         """Take out, and return, those that are ``wanted``, the oldest first.

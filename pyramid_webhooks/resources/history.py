@@ -13,7 +13,7 @@ from pyramid_webhooks.resources import elapsed
 from pyramid_webhooks.resources.batch import Batch
 from pyramid_webhooks.resources.exhausted import Exhausted, Forgotten, GivenUp
 from pyramid_webhooks.resources.health import Health
-from pyramid_webhooks.resources.message import Message
+from pyramid_webhooks.resources.message import Message, is_there
 
 _BATCH_SIZE = 16
 _PAGE_SIZE = 8
@@ -216,7 +216,7 @@ class AttemptLog(Persistent):
             if not each.succeeded
             and message not in kept
             and each.resolved_at <= forgotten.until
-            and message.is_there()
+            and is_there(message)
             and message.event != PING
         ]
 

@@ -79,14 +79,6 @@ class Message(Persistent):
             for dialect, each in data.items()
         }
 
-    def is_there(self) -> bool:
-        """Whether it can be read: one that another database keeps may have been packed away."""
-        try:
-            self._p_activate()
-        except POSKeyError:
-            return False
-        return True
-
     def data(self, dialect: str, subscription: str | None = None) -> bytes | None:
         """The bytes of the data; None when they could not be made.
 
@@ -116,6 +108,18 @@ class Message(Persistent):
         self.origin = Origin._make(values[3:8])
         inline, self._errors = values[8:]
         self._data = {**inline, **large}
+
+
+def is_there(message: Message) -> bool:
+    """Whether a message can be read: one that another database keeps may have been packed away.
+
+    It is no method, because to ask a ghost for one is to read it.
+    """
+    try:
+        message._p_activate()
+    except POSKeyError:
+        return False
+    return True
 
 
 def current_pid_and_host() -> tuple[int, str]:

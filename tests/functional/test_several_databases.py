@@ -1,11 +1,16 @@
 """A tree that spans two databases."""
 
+import datetime
+
 import pytest
 from pyramid_zodbconn import get_connection
 
 from pyramid_webhooks.interfaces import IOwedDeliveries
 from pyramid_webhooks.outbox.root import outbox_of
+from pyramid_webhooks.registries import databases_of
 from tests.company import Folder, add, remove, wait_until
+
+EPOCH = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
@@ -146,3 +151,29 @@ def test_sending_a_message_from_there_again_brings_its_retry_forward(company, re
     company.settle()
     assert [each[:2] for each in company.attempts('/')] == [('failed', 1), ('successful', 2)]
     assert len(receiver.requests) == 2
+
+
+def test_what_another_database_has_packed_away_is_left_out_and_harms_nothing(company, receiver):
+    """A database that is packed does not know what others refer to."""
+    receiver.answer(500)
+    company.subscribe('/', receiver.url)
+    company.add('/NWS/FAR', 'ann', 'ben')
+    company.add('/NWS/OUN', 'cid')
+    wait_until(lambda: company.at('/', lambda m: len(list(one(m).log.exhausted)) == 3))
+    company.settle()
+    databases_of(company.registry)['far'].pack()
+    for database in databases_of(company.registry).values():
+        database.cacheMinimize()
+    attempts = company.attempts('/')
+    assert {each[0] for each in attempts} == {'failed'}
+    assert len({each[4] for each in attempts}) == 1
+    receiver.answer(200)
+    recovery = company.at('/', lambda m: tuple(one(m).recover(EPOCH)))
+    assert recovery[0] == 1 and recovery[1] == 2
+    company.settle()
+    assert [request.json()['name'] for request in receiver.requests[-1:]] == ['cid']
+
+
+def one(manager):
+    (subscription,) = manager.values()
+    return subscription
