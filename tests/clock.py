@@ -1,5 +1,7 @@
 """A clock that tests can put forward and back."""
 
+from __future__ import annotations
+
 import time
 
 
@@ -9,10 +11,14 @@ class ShiftedClock:
     Real time goes by as ever; only what is due at a time of day comes sooner or later.
     """
 
-    def __init__(self, monkeypatch):
+    def __enter__(self):
         self._time = time.time
         self.offset = 0.0
-        monkeypatch.setattr(time, 'time', self)
+        time.time = self
+        return self
+
+    def __exit__(self, *exc_info):
+        time.time = self._time
 
     def __call__(self):
         return self._time() + self.offset

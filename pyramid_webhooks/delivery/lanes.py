@@ -101,6 +101,7 @@ class Lanes:
             lane = self._lane(recipient)
             lane.health = Health(*health.values())
             lane.known = True
+            lane.permits = 0
             self._moved[recipient] = None
             self._judge(lane)
             self._enqueue(lane)
