@@ -10,7 +10,7 @@ import argparse
 import warnings
 from collections.abc import Callable, Iterator
 
-from benchmarks import commits, deliveries, greenlets, latency, scale
+from benchmarks import commits, deliveries, greenlets, latency, scale, unwanted
 from benchmarks.measuring import SMOKE, Figure
 
 BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], ...]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], ...]] = {
     'greenlets': (greenlets.measure,),
     'latency': (latency.measure,),
     'scale': (scale.measure,),
+    'unwanted': (unwanted.measure_deep, unwanted.measure_owners),
 }
 
 

@@ -18,7 +18,7 @@ from pyramid_webhooks.resources.finding import managers_in_lineage
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+@dataclasses.dataclass(eq=False, slots=True)
 class Search:
     """What a finder of subscriptions is asked.
 

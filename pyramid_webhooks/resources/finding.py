@@ -48,7 +48,12 @@ def lineage(resource: Any) -> Iterator[Any]:
     while resource is not None and len(seen) < LINEAGE_LIMIT and id(resource) not in seen:
         seen.add(id(resource))
         yield resource
-        resource = parent_of(resource)
+        try:
+            resource = resource.__parent__
+        except AttributeError:
+            return
+        except Exception:
+            resource = parent_of(resource)
 
 
 def is_endless(resource: Any) -> bool:
@@ -83,7 +88,7 @@ def find_managers(resource: Any) -> Iterator[ISubscriptionManager]:
 
 def managers_in_lineage(resource: Any, registry: Any) -> Iterator[ISubscriptionManager]:
     """Yield the managers held by ``resource`` and its parents, closest first."""
-    query = None if registry is None else registry.queryAdapter
+    query = None if registry is None else registry.adapters.queryAdapter
     for folder in lineage(resource):
         try:
             keeper = query(folder, IWebhookFolder) if query is not None else None

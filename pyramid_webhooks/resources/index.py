@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from BTrees.OOBTree import OOBTree, OOTreeSet
@@ -56,29 +56,33 @@ class EventIndex(Persistent):
         removed = old['_keys'] - new['_keys']
         return {**committed, '_keys': (committed['_keys'] | added) - removed}
 
-    def find(self, keys: frozenset[str]) -> Iterator[str]:
-        """Yield the ids that have any of ``keys``, each once.
+    def find(self, keys: frozenset[str]) -> Iterable[str]:
+        """The ids that have any of ``keys``, each once.
 
         :param keys: the same object for events of the same kind, so that the answer about which
             of them are in use here can be remembered.
         """
-        wanted = self._in_use(keys)
+        try:
+            wanted = self._v_in_use[keys]
+        except (AttributeError, KeyError, TypeError):
+            wanted = self._find_in_use(keys)
+        return self._ids_of(wanted) if wanted else ()
+
+    def _ids_of(self, wanted: Sequence[str]) -> Iterator[str]:
         if len(wanted) == 1:
             yield from self._ids_by_key[wanted[0]]
-        elif wanted:
-            seen: set[str] = set()
-            for key in wanted:
-                for id in self._ids_by_key[key]:
-                    if id not in seen:
-                        seen.add(id)
-                        yield id
+            return
+        seen: set[str] = set()
+        for key in wanted:
+            for id in self._ids_by_key[key]:
+                if id not in seen:
+                    seen.add(id)
+                    yield id
 
-    def _in_use(self, keys: frozenset[str]) -> tuple[str, ...]:
+    def _find_in_use(self, keys: frozenset[str]) -> tuple[str, ...]:
         known: dict[frozenset[str], tuple[str, ...]] | None
         known = getattr(self, '_v_in_use', None)
         if known is None or len(known) >= _CACHE_LIMIT:
             known = self._v_in_use = {}
-        found = known.get(keys)
-        if found is None:
-            found = known[keys] = tuple(sorted(keys & self._keys))
+        found = known[keys] = tuple(sorted(keys & self._keys))
         return found

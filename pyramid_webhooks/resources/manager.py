@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from BTrees.Length import Length
@@ -273,9 +273,13 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
             registry.notify(SubscriptionDeactivated(subscription, REMOVED))
         registry.notify(SubscriptionRemoved(subscription))
 
-    def matching(self, keys: frozenset[str]) -> Iterator[Subscription]:
-        """Yield the active subscriptions that have any of the index keys."""
-        for id in self.index.find(keys):
+    def matching(self, keys: frozenset[str]) -> Iterable[Subscription]:
+        """The active subscriptions that have any of the index keys, each once."""
+        found = self.index.find(keys)
+        return self._readable(found) if found else ()
+
+    def _readable(self, ids: Iterable[str]) -> Iterator[Subscription]:
+        for id in ids:
             subscription = self._subscriptions[id]
             if isinstance(subscription, Broken):
                 # Its class is gone; that must not keep the application from its work.
