@@ -15,7 +15,7 @@ from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
 from pyramid_webhooks.declaration import Declaration
 from pyramid_webhooks.emit.dialects import Dialect
-from pyramid_webhooks.emit.payloads import ForEach
+from pyramid_webhooks.emit.payloads import adapter_of
 from pyramid_webhooks.events import EventType, dotted_name, specification
 from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
@@ -262,9 +262,7 @@ def add_webhook_payload(
             check_dialect(config.registry, dialect)
         except InvalidArgument as error:
             declared.refuse(error.name, error.reason)
-        adapter = factory
-        if _asks_for_subscription(factory, len(required)):
-            adapter = _for_each(factory)
+        adapter = adapter_of(factory, len(required))
         config.registry.registerAdapter(adapter, required, IWebhookPayload, dialect or '')
 
     introspectable = config.introspectable(
@@ -275,18 +273,6 @@ def add_webhook_payload(
     config.action(
         discriminator, register, introspectables=(introspectable,), order=SUBSCRIPTIONS_ORDER
     )
-
-
-def _asks_for_subscription(factory: Callable[..., Any], objects: int) -> bool:
-    try:
-        # What comes first is for the objects, whatever it is called.
-        return 'subscription' in list(inspect.signature(factory).parameters)[objects:]
-    except (ValueError, TypeError):
-        return False
-
-
-def _for_each(factory: Callable[..., Any]) -> Callable[..., ForEach]:
-    return lambda *objects: ForEach(factory, objects)
 
 
 def add_webhook_owner_removal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -67,6 +68,8 @@ def _count_active(root: Any) -> int:
 def random_programs() -> Iterator[Finding]:
     """Random programs, on a real application and on a simple model of who is owed what."""
     count, chunks = sized(5000, 50), 10
+    # Each program starts an application or two, and some remove what is still owed.
+    logging.getLogger('pyramid_webhooks').setLevel(logging.ERROR)
     with comparing() as compare:
         for number in range(chunks):
             yield Finding(*_run_programs(compare, count // chunks, number))

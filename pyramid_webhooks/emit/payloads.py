@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -25,6 +26,19 @@ class ForEach:
     def make(self, subscription: Any) -> Any:
         """What represents the object to ``subscription``; None passes on."""
         return self._factory(*self._objects, subscription=subscription)
+
+
+def adapter_of(factory: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """``factory``, or what puts it off until the subscription is known, if it asks for that.
+
+    :param count: of the objects that it is called with; its first parameters are for them,
+        whatever they are called.
+    """
+    try:
+        asks = 'subscription' in list(inspect.signature(factory).parameters)[count:]
+    except (ValueError, TypeError):
+        asks = False
+    return (lambda *objects: ForEach(factory, objects)) if asks else factory
 
 
 def payload_for(
