@@ -15,7 +15,7 @@ from pyramid_webhooks.outbox.schedule import Item
 from tests.company import wait_until
 
 ONCE = {'webhooks.retry_schedule': ''}
-PATIENT = {'webhooks.retry_schedule': '1h 1h'}
+PATIENT = {'webhooks.retry_schedule': '1h'}
 EPOCH = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -83,6 +83,7 @@ def test_what_waits_for_its_next_attempt_is_sent_now_on_a_new_schedule(make_comp
     fail(company, receiver, 'ann', 'ben')
     receiver.answer(500)
     assert recover(company) == (2, 0, None)
+    assert statistics(company).pending == 2, 'a schedule has more than one try'
     receiver.answer(200)
     assert recover(company) == (2, 0, None)
     assert names(receiver) == ['ann', 'ben'] * 3
