@@ -408,6 +408,19 @@ class IOwedDeliveries(Interface):
         """Return how many deliveries the subscription is owed."""
 
 
+class IOverview(Interface):
+    """Knows what all subscriptions together are owed, and who sends it."""
+
+    def backlog(connection, limit=None):
+        """Return an object with ``owed``, ``held`` and ``oldest``, a POSIX time or None.
+
+        :param limit: look at no more than so many pieces of the outbox.
+        """
+
+    def processes(connection):
+        """Return objects with ``id hostname pid heartbeat rate partitions``, one a process."""
+
+
 class IPinger(Interface):
     """Makes pings."""
 

@@ -37,6 +37,7 @@ from pyramid_webhooks.interfaces import (
     IGlobalManager,
     IMemory,
     InvalidArgument,
+    IOverview,
     IOwedDeliveries,
     IPermissionNames,
     IPinger,
@@ -48,6 +49,7 @@ from pyramid_webhooks.interfaces import (
     IWebhookDialect,
 )
 from pyramid_webhooks.outbox.memory import Memory
+from pyramid_webhooks.outbox.overview import Overview
 from pyramid_webhooks.outbox.owed import OwedDeliveries
 from pyramid_webhooks.outbox.root import FORMAT, Outbox, outbox_of
 from pyramid_webhooks.registries import databases_of, memory_of
@@ -78,6 +80,7 @@ def register_settings(config: Configurator, settings: Any) -> None:
     registry.registerUtility(settings, ISettings)
     registry.registerUtility(Vault(settings.secrets_key or ()), ISecretVault)
     registry.registerUtility(OwedDeliveries(registry), IOwedDeliveries)
+    registry.registerUtility(Overview(), IOverview)
 
 
 def register_defaults(config: Configurator) -> None:

@@ -278,6 +278,7 @@ class Loop:
         numbers = partitions_of(jobs)
         self._member.fence(session.connection, session.primary, numbers)
         session.commit('webhooks: results')
+        self._member.recorded += len(jobs)
         self._suspects.update(self._recorder.suspects)
         self._intake.parking.hurry(job.recipient for job in jobs if job.outcome.succeeded)
         del self._results[: len(jobs)]

@@ -8,6 +8,7 @@ flight.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import secrets
@@ -20,6 +21,9 @@ from persistent import Persistent
 from ZODB.POSException import ReadConflictError
 
 from pyramid_webhooks.outbox.root import PARTITIONS, Outbox
+
+#: The time over which rates are averaged.
+_RATE_SECONDS = 60.0
 
 #: The members of this process that send; so one that has ended is known to be dead.
 _running: weakref.WeakValueDictionary[str, Member] = weakref.WeakValueDictionary()
@@ -59,13 +63,30 @@ def start_token(pid: int) -> str | None:
 
 
 class ProcessRecord(Persistent):
-    """One process that sends. ``heartbeat`` is a POSIX time of its own clock."""
+    """One process that sends.
+
+    :ivar heartbeat: POSIX time of its own clock.
+    :ivar recorded: attempts that it had recorded then.
+    :ivar rate: how many it records in a second, over about a minute.
+    """
+
+    recorded = 0
+    rate = 0.0
 
     def __init__(self, host: str, pid: int, started: str | None):
         self.host = host
         self.pid = pid
         self.started = started
         self.heartbeat = time.time()
+
+    def beat(self, recorded: int) -> None:
+        """Give a sign of life; so many attempts have been recorded."""
+        now = time.time()
+        seconds = max(0.001, now - self.heartbeat)
+        lately = max(0, recorded - self.recorded) / seconds
+        self.rate += (lately - self.rate) * -math.expm1(-seconds / _RATE_SECONDS)
+        self.recorded = recorded
+        self.heartbeat = now
 
 
 class Member:
@@ -83,6 +104,8 @@ class Member:
         self._heard: dict[str, tuple[float, float]] = {}
         #: Number of each partition it owns -> the epoch in which it owns it.
         self.owned: dict[int, int] = {}
+        #: Attempts that it has recorded.
+        self.recorded = 0
         #: Numbers of those that it is about to give back: nothing new is sent there.
         self.leaving: set[int] = set()
         _running[self.id] = self
@@ -102,7 +125,7 @@ class Member:
         if record is None:
             outbox.processes[self.id] = ProcessRecord(self._host, self.pid, start_token(self.pid))
         else:
-            record.heartbeat = time.time()
+            record.beat(self.recorded)
 
     def claim(
         self, outbox: Outbox, beat: bool = True, finished: Iterable[int] = ()

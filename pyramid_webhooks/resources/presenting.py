@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import codecs
+from collections.abc import Iterable
 from typing import Any
 
 from pyramid_webhooks.events import EventType
 from pyramid_webhooks.interfaces import UnreadableSecret
+from pyramid_webhooks.resources.message import utc
 from pyramid_webhooks.resources.redaction import shown_headers
 from pyramid_webhooks.resources.urls import path_of, url_of
 
@@ -94,6 +96,28 @@ def statistics_json(statistics: Any) -> dict[str, Any]:
         'last_failure': _time(statistics.last_failure),
         'p50': statistics.p50,
         'p95': statistics.p95,
+    }
+
+
+def overview_json(backlog: Any, senders: Iterable[Any]) -> dict[str, Any]:
+    """What all subscriptions are owed, and the processes that send it."""
+    workers = [
+        {
+            'id': each.id,
+            'hostname': each.hostname,
+            'pid': each.pid,
+            'heartbeat': _time(utc(each.heartbeat)),
+            'rate': round(each.rate, 3),
+            'partitions': list(each.partitions),
+        }
+        for each in senders
+    ]
+    return {
+        'owed': backlog.owed,
+        'held': backlog.held,
+        'oldest': None if backlog.oldest is None else _time(utc(backlog.oldest)),
+        'rate': round(sum(each['rate'] for each in workers), 3),
+        'workers': workers,
     }
 
 

@@ -10,6 +10,7 @@ from pyramid_webhooks.rest.attempts import attempt_service, attempts_service
 from pyramid_webhooks.rest.description import description_service
 from pyramid_webhooks.rest.errors import RENDERER, Refused, show_refusal
 from pyramid_webhooks.rest.events import event_service, events_service
+from pyramid_webhooks.rest.overview import overview_service
 from pyramid_webhooks.rest.resending import ping_service, recover_service, retry_service
 from pyramid_webhooks.rest.rotation import rotation_service
 from pyramid_webhooks.rest.services import register_services
@@ -23,6 +24,7 @@ from pyramid_webhooks.rest.subscriptions import (
 SERVICES = (
     folder_service,
     description_service,
+    overview_service,
     events_service,
     event_service,
     statistics_service,

@@ -14,6 +14,7 @@ from pyramid_webhooks.scripts import (
     listening,
     looking,
     resending,
+    statistics,
     trying,
     worker,
 )
@@ -144,6 +145,16 @@ def _explain(commands: Any) -> None:
     parser.add_argument('event', metavar='EVENT', help='name of an event type')
 
 
+def _stats(commands: Any) -> None:
+    parser = _command(
+        commands,
+        'stats',
+        statistics.show_statistics,
+        'show what is owed and who sends it, or how one subscription does',
+    )
+    parser.add_argument('subscription', nargs='?', metavar='SUBSCRIPTION', help=_SUBSCRIPTION)
+
+
 def _worker(commands: Any) -> None:
     parser = _command(
         commands, 'worker', worker.work, 'send what is owed, until SIGTERM or SIGINT', json=False
@@ -186,7 +197,18 @@ def _listen(commands: Any) -> None:
 
 
 #: In the order of the help.
-_COMMANDS = (_list, _show, _attempts, _retry, _recover, _explain, _ping, _worker, _listen)
+_COMMANDS = (
+    _list,
+    _show,
+    _attempts,
+    _retry,
+    _recover,
+    _explain,
+    _ping,
+    _stats,
+    _worker,
+    _listen,
+)
 
 
 def _paging(parser: argparse.ArgumentParser, what: str) -> None:

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from pyramid_webhooks.interfaces import IOwedDeliveries
 from pyramid_webhooks.resources.attempts import Attempt
 from pyramid_webhooks.resources.presenting import attempt_json
 from pyramid_webhooks.scripts.application import Application, open_application
@@ -84,17 +83,12 @@ def _owe_again(
     application: Application, name: str, ids: list[str]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     subscription = subscription_named(application, name)
-    owed = application.registry.getUtility(IOwedDeliveries)
     made: list[dict[str, Any]] = []
     refused: dict[str, str] = {}
     for id in ids:
         try:
             attempt = attempt_named(subscription, id)
-            if attempt.pending():
-                raise CommandError('This attempt has not been made yet.')
-            record = owed.resend(attempt)
+            made.append(attempt_json(attempt.retry(), application.request))
         except (CommandError, ValueError) as error:
             refused[id] = str(error)
-        else:
-            made.append(attempt_json(Attempt(subscription.attempts, record), application.request))
     return made, refused

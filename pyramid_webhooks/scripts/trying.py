@@ -9,7 +9,7 @@ from typing import Any
 
 from pyramid_webhooks.interfaces import ISettings
 from pyramid_webhooks.outbox.root import outbox_of
-from pyramid_webhooks.resources.presenting import attempt_json
+from pyramid_webhooks.resources.presenting import attempt_json, recovery_json
 from pyramid_webhooks.scripts.application import Application, open_application
 from pyramid_webhooks.scripts.naming import attempt_named, subscription_named
 from pyramid_webhooks.scripts.outcome import DONE, NOTHING, CommandError
@@ -85,16 +85,6 @@ def recover(options: argparse.Namespace) -> int:
         else:
             _tell(recovery, somebody_sends(application))
     return DONE if recovery.count else NOTHING
-
-
-def recovery_json(recovery: Any) -> dict[str, Any]:
-    """What a recovery was able to do, with the keys of the REST interface."""
-    until = recovery.unreachable_until
-    return {
-        'count': recovery.count,
-        'unreachable': recovery.unreachable,
-        'unreachable_until': None if until is None else until.isoformat().replace('+00:00', 'Z'),
-    }
 
 
 def _tell(recovery: Any, sending: bool) -> None:
