@@ -64,14 +64,14 @@ def managers_for(
     :param start: where the object stands or stood.
     :param context: the context of the request, or None.
     """
-    seen: dict[int, ISubscriptionManager] = {}
-    for manager in managers_in_lineage(start, registry):
-        seen[id(manager)] = manager
-        yield manager
-    if context is not None and context is not start:
-        for manager in managers_in_lineage(context, registry):
-            if id(manager) not in seen:
-                seen[id(manager)] = manager
-                yield manager
+    if context is None or context is start:
+        yield from managers_in_lineage(start, registry)
+    else:
+        seen: dict[int, ISubscriptionManager] = {}
+        for resource in (start, context):
+            for manager in managers_in_lineage(resource, registry):
+                if id(manager) not in seen:
+                    seen[id(manager)] = manager
+                    yield manager
     if global_manager is not None and len(global_manager):
         yield global_manager

@@ -45,7 +45,9 @@ def lineage(resource: Any) -> Iterator[Any]:
     It ends at a parent that was met before; pyramid.location.lineage would go on forever.
     """
     seen: set[int] = set()
-    while resource is not None and len(seen) < LINEAGE_LIMIT and id(resource) not in seen:
+    for _ in range(LINEAGE_LIMIT):
+        if resource is None or id(resource) in seen:
+            return
         seen.add(id(resource))
         yield resource
         try:
