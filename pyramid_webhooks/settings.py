@@ -92,7 +92,8 @@ TABLE: tuple[Setting, ...] = (
         'retry_schedule',
         _DEFAULT_SCHEDULE,
         parse_durations,
-        'Waits before the second, third, … attempt; empty for a single attempt.',
+        'Waits before the second, third, … attempt; empty for a single attempt. The first and the '
+        'longest one are also those for the probes of a receiver that is down.',
     ),
     Setting(
         'retry_jitter',
@@ -116,7 +117,7 @@ TABLE: tuple[Setting, ...] = (
         'failure_limit',
         '50',
         positive(parse_count),
-        'A subscription is deactivated after so many failures in a row …',
+        'A subscription is deactivated after so many failed attempts in a row …',
     ),
     Setting(
         'failure_window',

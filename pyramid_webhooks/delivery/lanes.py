@@ -71,6 +71,7 @@ class Lanes:
         self._unrecorded = 0
         self._tripped: dict[Recipient, None] = {}
         self._moved: dict[Recipient, None] = {}
+        self._spared: list[Job] = []
         self._closed = False
         self._trusted_until = math.inf
 
@@ -128,6 +129,12 @@ class Lanes:
         with self._lock:
             moved, self._moved = self._moved, {}
             return moved
+
+    def spared(self) -> list[Job]:
+        """Take the probes that were not needed: what is older comes before them now."""
+        with self._lock:
+            spared, self._spared = self._spared, []
+            return spared
 
     def tripped(self) -> list[Recipient]:
         """Take those whose breaker has opened: what they have ready has to wait."""
@@ -263,6 +270,10 @@ class Lanes:
         was_proven = health.successes > 0
         self._probing.note(health, outcome, job.resolved_at)
         if outcome.succeeded:
+            if lane.permits > 1:
+                self._spared += lane.jobs
+                self._ready -= len(lane.jobs)
+                lane.jobs.clear()
             lane.permits = 0
             tier = SLOW if outcome.elapsed > SLOW_ANSWER else PROMPT
             self._judge(lane, tier)

@@ -323,6 +323,9 @@ class Loop:
     def _read(self, session: Session, hints: set[Hint]) -> View:
         recipients = Recipients(self._registry, self._settings, session.connection)
         view = View(session.outboxes, recipients)
+        spared = self._lanes.spared()
+        self._holding.forget(spared)
+        self._due.changed(partitions_of(spared))
         self._tripped.update(dict.fromkeys(self._lanes.tripped()))
         stopped = [job for each in self._tripped for job in self._holding.waiting(each)]
         seen = self._intake.read(view, hints, stopped, self._must_put_away())

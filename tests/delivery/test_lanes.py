@@ -142,6 +142,19 @@ def test_the_second_of_two_probes_is_sent_if_there_was_an_answer_to_the_first():
         assert (take(lanes) is not None) is more
 
 
+def test_the_second_of_two_probes_is_spared_if_the_first_succeeds():
+    lanes = Lanes(20, 4, Probing((5,)))
+    fail(lanes, 'a', STRIKES)
+    first, second = jobs('a', 2)
+    lanes.offer([first, second])
+    lanes.allow(recipient('a'), 2)
+    assert take(lanes) is first
+    finish(lanes, first, GOOD)
+    assert take(lanes) is None and not lanes.busy()
+    assert lanes.spared() == [second]
+    assert lanes.spared() == []
+
+
 def test_new_ones_do_not_wait_for_those_that_fail():
     lanes = Lanes(16, 4, Probing((5,)))
     failing = [f'f{number}' for number in range(20)]
