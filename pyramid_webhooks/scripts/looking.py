@@ -177,7 +177,7 @@ def _show_fields(shown: dict[str, Any], indent: str = '') -> None:
         elif isinstance(value, list):
             plain.append((name, ', '.join(map(str, value)) or None))
         else:
-            plain.append((name, value))
+            plain.append((name, None if value == '' else value))
     write_fields(plain, indent)
     for name, value in nested:
         write(f'{indent}{name}')
