@@ -15,6 +15,8 @@ from pyramid_webhooks.outbox.root import partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, QueueKey, Recipient
 
 _FULL_SECONDS = 0.1
+#: Deliveries that are read in one transaction; the rest is for the next ones.
+READ_LIMIT = 2_000
 #: Of the deliveries that wait for a time of their own, so many are looked at for the oldest.
 _LOOK_AT = 256
 #: Every so many attempts of the delivery that is the probe, another one is sent after it.
@@ -52,6 +54,8 @@ class DueReader:
                 due = self._next.get((home, number), 0.0)
                 if due is None or due > now:
                     continue
+                if len(view.new) >= READ_LIMIT:
+                    return
                 schedule = outbox.schedules[number]
                 for recipient in list(schedule.due(now)):
                     self._read_queue(view, home, schedule, recipient, now)
@@ -79,7 +83,7 @@ class DueReader:
             room = allowance - self._holding.count(recipient)
             if room <= allowance // 2:
                 return
-            if queue.unfold(allowance * 2):
+            if queue.unfold(allowance):
                 view.touched.add(partition_of(recipient))
             found = list(queue.items(until=now, limit=allowance * 2))
         for key, item in found:

@@ -31,8 +31,9 @@ from pyramid_webhooks.outbox.segment import Entry, Segment
 
 logger = logging.getLogger(__name__)
 
-#: Entries, and deliveries, that are read in one transaction.
+#: Entries, and new deliveries, that are read in one transaction; and deliveries in memory.
 READ_LIMIT = 2_000
+CANDIDATE_LIMIT = 5_000
 DELIVERY_LIMIT = 20_000
 #: How often segments are looked at that are rarely used.
 _DEEP_SECONDS = 5.0
@@ -94,7 +95,7 @@ class IntakeReader:
         """
         started = time.monotonic()
         if put_away:
-            self.parking.put_away(view)
+            self.parking.put_away(view, self.more)
         deep = self.more or started >= self._deep_at
         self.more = False
         candidates: list[Candidate] = []
@@ -102,7 +103,7 @@ class IntakeReader:
         read = 0
         for home, outbox in view.outboxes.items():
             for segment in self._changed_segments(home, outbox, hints, deep):
-                if read >= READ_LIMIT or len(candidates) >= DELIVERY_LIMIT:
+                if read >= READ_LIMIT or len(candidates) >= CANDIDATE_LIMIT:
                     self.more = True
                     break
                 read += len(segment)
@@ -336,7 +337,8 @@ class IntakeReader:
         lane = None if state == INACTIVE else self._holding.lane(job.recipient, obj)
         first = job.number == 1 and not job.tries and not candidate.asked
         waits_already = self.parking.is_waiting(job.recipient)
-        if first and lane is not None and (waits_already or not lane.health.proven):
+        together = waits_already or self.more or lane is not None and not lane.health.proven
+        if first and lane is not None and together:
             self.parking.add(job.home, job.segment, job.recipient)
             return
         candidate.segment.take(job.entry, [job.recipient[1]])

@@ -43,9 +43,10 @@ class Parking:
         self._entries = 0
         self._due = self._started = 0.0
         self._hurry = False
+        self._released: dict[Recipient, None] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._segments or self._leaving_segments)
+        return bool(self._segments or self._leaving_segments or self._released)
 
     def waiting(self, database: str) -> Collection[bytes]:
         """The oids of the subscriptions there whose deliveries wait."""
@@ -74,6 +75,7 @@ class Parking:
         if not self:
             return None
         at_once = self._hurry or self._entries >= ENTRY_LIMIT or self._leaving_segments
+        at_once = at_once or self._released
         return 0.0 if at_once else self._due
 
     def settled(self) -> None:
@@ -87,8 +89,12 @@ class Parking:
         """The intakes are read anew."""
         self.__init__(self._holding)  # type: ignore[misc]
 
-    def put_away(self, view: View) -> None:
-        """Move what waits from the intake to the schedule, in the current transaction."""
+    def put_away(self, view: View, more: bool = False) -> None:
+        """Move what waits from the intake to the schedule, in the current transaction.
+
+        :param more: whether the intake has not been read to its end: what else is there for the
+            same receivers waits, too.
+        """
         self._started = time.monotonic()
         # What is there from the last time was put away by a transaction that failed.
         self._leaving_segments |= self._segments
@@ -112,6 +118,10 @@ class Parking:
             if known not in runs:
                 runs[known] = _runs(found)
             self._put(view, home, recipient, runs[known])
+        if not more:
+            for database, oid in self._released:
+                self._waiting[database].discard(oid)
+            self._released = {}
 
     def _collect(
         self,
@@ -141,8 +151,8 @@ class Parking:
         view.touched.add(partition_of(recipient))
         state, obj = view.recipients.find(recipient)
         if state != ACTIVE or self._holding.lane(recipient, obj).health.proven:
-            # From now on each is dealt with when it comes.
-            self._waiting[recipient[0]].discard(recipient[1])
+            # From now on each is dealt with when it comes; or when all that has come is read.
+            self._released[recipient] = None
         if state not in (ACTIVE, INACTIVE):
             for run in runs:
                 for row in run.rows():
