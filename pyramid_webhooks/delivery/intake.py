@@ -262,12 +262,16 @@ class IntakeReader:
                 if state == ACTIVE:
                     view.schedule_of(owing, recipient).release(recipient)
                     if command == ACTIVATED:
-                        view.schedule_of(owing, recipient).resume(recipient)
+                        self._resume(view, owing, recipient)
                 elif state == INACTIVE:
                     view.schedule_of(owing, recipient).hold(recipient)
                 else:
                     view.drop_queue(owing, recipient)
         segment.take(key, oids)
+
+    def _resume(self, view: View, home: str, recipient: Recipient) -> None:
+        schedule = view.schedule_of(home, recipient)
+        schedule.resume(recipient, lambda key: (home, key, recipient) in self._holding)
 
     @staticmethod
     def _count_failures(view: View, recipient: Recipient, count: int) -> None:

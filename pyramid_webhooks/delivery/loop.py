@@ -73,7 +73,9 @@ class Loop:
         self._intake = IntakeReader(self._holding, self._member)
         self._due = DueReader(self._holding, self._member)
         self._shortener = Shortener(self._database.memory, self._holding)
-        self._recorder = Recorder(settings, registry.getUtility(IRetryPolicy), probing)
+        self._recorder = Recorder(
+            settings, registry.getUtility(IRetryPolicy), probing, self._holding
+        )
         self._announcer = Announcer(registry)
         self._suspender = Suspender(settings, self._announcer)
         self._results: list[Job] = []

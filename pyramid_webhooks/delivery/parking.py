@@ -44,6 +44,7 @@ class Parking:
         self._due = self._started = 0.0
         self._hurry = False
         self._released: dict[Recipient, None] = {}
+        self._freed: dict[Recipient, None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._segments or self._leaving_segments or self._released)
@@ -80,6 +81,7 @@ class Parking:
 
     def settled(self) -> None:
         """The transaction of :meth:`put_away` was committed."""
+        self._freed = {}
         if self._leaving_segments:
             self._leaving_segments = {}
             now = time.monotonic()
@@ -97,6 +99,9 @@ class Parking:
         """
         self._started = time.monotonic()
         # What is there from the last time was put away by a transaction that failed.
+        for database, oid in self._freed:
+            self._waiting[database].add(oid)
+        self._released |= self._freed
         self._leaving_segments |= self._segments
         self._segments = {}
         self._entries, self._hurry = 0, False
@@ -118,10 +123,11 @@ class Parking:
             if known not in runs:
                 runs[known] = _runs(found)
             self._put(view, home, recipient, runs[known])
+        self._freed = {}
         if not more:
             for database, oid in self._released:
                 self._waiting[database].discard(oid)
-            self._released = {}
+            self._freed, self._released = self._released, {}
 
     def _collect(
         self,

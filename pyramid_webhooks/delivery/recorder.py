@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any, NamedTuple
 
 from pyramid_webhooks.delivery.jobs import Job
@@ -13,7 +13,7 @@ from pyramid_webhooks.delivery.probing import FAILURES, GONE_STATUS, UNSUBSCRIBE
 from pyramid_webhooks.events import PING
 from pyramid_webhooks.interfaces import IRetryPolicy
 from pyramid_webhooks.outbox.root import Outbox, partition_of
-from pyramid_webhooks.outbox.schedule import Item, Recipient
+from pyramid_webhooks.outbox.schedule import Item, Recipient, Schedule
 from pyramid_webhooks.resources.exhausted import GivenUp
 from pyramid_webhooks.resources.history import AttemptRecord, ResponseRecord
 from pyramid_webhooks.settings import Settings
@@ -37,13 +37,21 @@ class Recorded(NamedTuple):
 class Recorder:
     """Writes results to the history of the subscriptions, and takes them out of the outbox.
 
+    :param in_hand: the sources of the jobs that are in memory.
     :ivar suspects: of what was recorded last, the recipients that are to be deactivated, and why.
     """
 
-    def __init__(self, settings: Settings, policy: IRetryPolicy, probing: Probing):
+    def __init__(
+        self,
+        settings: Settings,
+        policy: IRetryPolicy,
+        probing: Probing,
+        in_hand: Container[Any] = (),
+    ):
         self._settings = settings
         self._policy = policy
         self._probing = probing
+        self._in_hand = in_hand
         self.suspects: dict[Recipient, str] = {}
 
     def record(
@@ -53,17 +61,8 @@ class Recorder:
         self.suspects = {}
         recorded: list[Recorded] = []
         by_recipient: dict[Recipient, list[Job]] = {}
-        taken: dict[tuple[str, bytes, bytes], list[bytes]] = {}
-        for job in jobs:
+        for job in _take_out(list(jobs), outboxes):
             by_recipient.setdefault(job.recipient, []).append(job)
-            if job.entry is not None:
-                key = (job.home, job.segment, job.entry)
-                taken.setdefault(key, []).append(job.recipient[1])
-            else:
-                schedule = outboxes[job.home].schedule_of(job.recipient)
-                schedule.remove(job.recipient, job.queue_key)
-        for (home, segment, entry), oids in taken.items():
-            outboxes[home]._p_jar.get(segment).take(entry, oids)
         for recipient, of_one in by_recipient.items():
             recorded += self._record_recipient(recipient, of_one, outboxes, recipients)
         return recorded
@@ -104,13 +103,16 @@ class Recorder:
         ):
             self.suspects[recipient] = FAILURES
         if health.is_open or was_open:
-            for outbox in outboxes.values():
+            for home, outbox in outboxes.items():
                 schedule = outbox.schedule_of(recipient)
                 if health.is_open:
                     schedule.put_off(recipient, health.probe_at)
                 else:
-                    schedule.resume(recipient)
+                    self._resume(home, schedule, recipient)
         return recorded
+
+    def _resume(self, home: str, schedule: Schedule, recipient: Recipient) -> None:
+        schedule.resume(recipient, lambda key: (home, key, recipient) in self._in_hand)
 
     def _give_up(self, log: Any, record: AttemptRecord) -> None:
         message = record.message
@@ -191,3 +193,31 @@ class Recorder:
 def partitions_of(jobs: Iterable[Job]) -> set[int]:
     """The numbers of the partitions of ``jobs``."""
     return {partition_of(job.recipient) for job in jobs}
+
+
+def _take_out(jobs: list[Job], outboxes: dict[str, Outbox]) -> list[Job]:
+    """Take ``jobs`` out of the outboxes; those of them that were owed.
+
+    The others have been recorded by a commit that succeeded although it raised an error, as it may
+    when the connection to the database breaks. Recorded again they would be retried twice.
+    """
+    entries: dict[tuple[str, bytes, bytes], list[bytes]] = {}
+    for job in jobs:
+        if job.entry is not None:
+            key = (job.home, job.segment, job.entry)
+            entries.setdefault(key, []).append(job.recipient[1])
+    taken = {
+        (home, segment, entry): outboxes[home]._p_jar.get(segment).take(entry, oids)
+        for (home, segment, entry), oids in entries.items()
+    }
+
+    def was_owed(job: Job) -> bool:
+        if job.entry is not None:
+            return job.recipient[1] in taken[(job.home, job.segment, job.entry)]
+        schedule = outboxes[job.home].schedule_of(job.recipient)
+        return schedule.remove(job.recipient, job.queue_key)
+
+    owed = [job for job in jobs if was_owed(job)]
+    if len(owed) < len(jobs):
+        logger.info('%d results had been recorded already.', len(jobs) - len(owed))
+    return owed

@@ -7,7 +7,7 @@ subscription to be activated.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from BTrees.OOBTree import OOBTree, OOTreeSet
@@ -225,16 +225,26 @@ class Schedule(Persistent):
             queue.put_off = until
             self._index(recipient, queue)
 
-    def resume(self, recipient: Recipient, limit: int = 256) -> None:
+    def resume(
+        self,
+        recipient: Recipient,
+        in_hand: Callable[[QueueKey], bool] = lambda key: False,
+        limit: int = 256,
+    ) -> None:
         """Undo :meth:`put_off`, and let everything start in order, the oldest first.
 
         What waits for a time of its own takes its turn, too, the first ``limit`` of them. It keeps
         that time in its item.
+
+        :param in_hand: tells of what is being sent already: under another key it would be sent
+            once more.
         """
         queue = self.queue(recipient)
         if queue is None:
             return
         for key, item in queue.later(limit):
+            if in_hand(key):
+                continue
             queue.remove(key)
             queue.put((AT_ONCE, key[1]), item._replace(due=key[0]))
         if queue.put_off is not None:

@@ -104,24 +104,27 @@ class Segment(Persistent):
         for key in sorted(self._entries):
             yield key, Entry._make(self._entries[key])
 
-    def take(self, key: bytes, oids: Iterable[bytes]) -> bool:
+    def take(self, key: bytes, oids: Iterable[bytes]) -> set[bytes]:
         """Take subscriptions out of an entry, and the entry out when it has none left.
 
-        :returns: whether anything was there to be taken.
+        :returns: those that were there to be taken.
         """
         entry = self._entries.get(key)
         if entry is None:
-            return False
+            return set()
         oids = list(oids)
-        remaining = b'' if b''.join(oids) == entry[1] else _without(entry[1], oids)
-        if len(remaining) == len(entry[1]):
-            return False
+        taken, remaining = set(oids), b''
+        if b''.join(oids) != entry[1]:
+            taken.intersection_update(unpack(entry[1]))
+            if not taken:
+                return taken
+            remaining = _without(entry[1], taken)
         if remaining:
             self._entries[key] = (entry[0], remaining, *entry[2:])
         else:
             del self._entries[key]
         self._p_changed = True
-        return True
+        return taken
 
     def _p_resolveConflict(self, old: State, committed: State, new: State) -> State:
         return to_state(merge(from_state(old), from_state(committed), from_state(new)))

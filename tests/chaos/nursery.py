@@ -5,11 +5,13 @@ So that killing hundreds of them takes no longer than what they do. It is starte
 the victim tells, after its pid, and in the end that it has ended.
 """
 
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from pathlib import Path
@@ -99,12 +101,22 @@ class Victim:
 
 
 def main():
+    _import_everything()
     for line in sys.stdin:
         pid = os.fork()
         if not pid:
             _live(json.loads(line))
         _, status = os.waitpid(pid, 0)
         victim.tell('ended', os.waitstatus_to_exitcode(status))
+
+
+def _import_everything():
+    importlib.import_module('relstorage.adapters.postgresql')
+    with tempfile.TemporaryDirectory() as folder:
+        company, _ = victim.open_company(folder, 1, run=0, delivery='worker')
+        company.stop()
+    # Threads are not inherited.
+    assert threading.active_count() == 1, threading.enumerate()
 
 
 def _live(arguments):

@@ -3,42 +3,16 @@
 import time
 
 import pytest
-from ZODB.FileStorage.FileStorage import FileStorage
 from ZODB.POSException import ConflictError, StorageError
 
 from pyramid_webhooks.delivery.recorder import Recorder
+from tests.chaos.failing import STEPS, FailingStorage
 from tests.company import wait_until
-
-
-class FailingVotes:
-    """Makes chosen commits of chosen notes fail, from when it is armed.
-
-    It has to be there before the storage is opened, whose methods connections copy.
-    """
-
-    def __init__(self, monkeypatch):
-        self.note = None
-        self.count = 0
-        vote = FileStorage.tpc_vote
-
-        def failing_vote(storage, transaction):
-            if self.note is not None and self.note in transaction.description:
-                self.count += 1
-                if self.count in self.numbers:
-                    raise self.error
-            return vote(storage, transaction)
-
-        monkeypatch.setattr(FileStorage, 'tpc_vote', failing_vote)
-
-    def arm(self, note, numbers, error):
-        """Let the commits with these numbers, counted from 1, raise ``error``."""
-        self.numbers, self.error = numbers, error
-        self.note = note
 
 
 @pytest.fixture
 def failing(monkeypatch):
-    return FailingVotes(monkeypatch)
+    return FailingStorage(monkeypatch)
 
 
 def succeeded(company):
@@ -48,6 +22,28 @@ def succeeded(company):
 
 def statuses(company):
     return [each[:2] for each in company.attempts('/')]
+
+
+@pytest.mark.parametrize('step', STEPS)
+def test_whatever_step_of_recording_fails_each_result_is_recorded_once(
+    failing, make_company, receiver, step
+):
+    company = make_company(settings={'webhooks.retry_schedule': ' '.join(['50ms'] * 20)})
+    receiver.answer(status=503, path='/bad', times=20)
+    company.subscribe('/', receiver.url_for('bad'))
+    company.subscribe('/', receiver.url_for('good'))
+    failing.arm(b'webhooks: results', {1, 3, 4, 8}, StorageError('deliberately'), step)
+    for number in range(5):
+        company.add('/NWS/OUN', *[f'e{number}-{each}' for each in range(4)])
+        company.settle()
+    wait_until(lambda: 'pending' not in [status for status, _ in statuses(company)])
+    failing.disarm()
+    paths = [request.path for request in receiver.requests]
+    assert failing.count >= 8
+    assert paths.count('/good') == 20
+    assert paths.count('/bad') == 40
+    assert company.at('/', lambda m: sum(each.log.failed for each in m.values())) == 20
+    assert succeeded(company) == 40
 
 
 @pytest.mark.parametrize('error', [StorageError('disk full'), ConflictError('deliberately')])

@@ -103,11 +103,11 @@ def test_a_segment_gives_back_what_was_added_until_it_is_taken():
         (KEYS[0], 'a'),
         (KEYS[1], 'b'),
     ]
-    assert segment.take(KEYS[1], [OIDS[0], OIDS[5]]) is True
-    assert segment.take(KEYS[1], [OIDS[0]]) is False
+    assert segment.take(KEYS[1], [OIDS[0], OIDS[5]]) == {OIDS[0]}
+    assert segment.take(KEYS[1], [OIDS[0]]) == set()
     assert dict(segment.items())[KEYS[1]].oids() == [OIDS[1]]
-    assert segment.take(KEYS[1], [OIDS[1]]) is True
-    assert segment.take(KEYS[1], [OIDS[1]]) is False
+    assert segment.take(KEYS[1], [OIDS[1]]) == {OIDS[1]}
+    assert segment.take(KEYS[1], [OIDS[1]]) == set()
     assert len(segment) == 1
 
 
@@ -118,7 +118,7 @@ def test_an_oid_that_only_looks_taken_stays():
     segment = Segment()
     segment.add(KEYS[0], Entry('a', around))
     assert inside in around
-    assert segment.take(KEYS[0], [inside]) is False
+    assert segment.take(KEYS[0], [inside]) == set()
 
 
 def test_a_segment_is_full_by_entries_or_by_what_is_owed():
