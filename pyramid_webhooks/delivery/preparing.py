@@ -13,8 +13,8 @@ from pyramid_webhooks.delivery.failures import describe
 from pyramid_webhooks.delivery.jobs import Job, Outgoing, Prepared
 from pyramid_webhooks.interfaces import IGlobalManager, ISecretVault, UnreadableSecret
 from pyramid_webhooks.outbox.schedule import Recipient
-from pyramid_webhooks.resources.finding import is_attached
 from pyramid_webhooks.resources.globals import GlobalRecord
+from pyramid_webhooks.resources.lineage import is_attached
 from pyramid_webhooks.settings import Settings
 
 logger = logging.getLogger(__name__)

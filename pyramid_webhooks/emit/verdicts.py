@@ -17,7 +17,7 @@ from pyramid_webhooks.interfaces import (
     ISettings,
     UnknownEventType,
 )
-from pyramid_webhooks.resources.finding import is_endless
+from pyramid_webhooks.resources.lineage import is_endless
 from pyramid_webhooks.resources.subscription import SubscriptionBehaviour
 
 logger = logging.getLogger(__name__)

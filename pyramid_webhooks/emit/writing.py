@@ -17,8 +17,8 @@ from pyramid_webhooks.emit.requests import request_for
 from pyramid_webhooks.outbox.owed import LAST, PRECONDITION
 from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.outbox.segment import OWED_LIMIT, Entry
-from pyramid_webhooks.resources.finding import is_attached
 from pyramid_webhooks.resources.globals import GlobalRecord
+from pyramid_webhooks.resources.lineage import is_attached
 from pyramid_webhooks.resources.message import Message, Origin, current_pid_and_host
 
 #: (database name, oid of the segment that was added to)

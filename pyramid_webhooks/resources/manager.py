@@ -39,6 +39,7 @@ from pyramid_webhooks.resources.arguments import (
 )
 from pyramid_webhooks.resources.directory import directory_of
 from pyramid_webhooks.resources.index import EventIndex
+from pyramid_webhooks.resources.lineage import root_of
 from pyramid_webhooks.resources.mapping import SubscriptionMapping
 from pyramid_webhooks.resources.message import new_message_id
 from pyramid_webhooks.resources.sealed import forget_keys
@@ -164,6 +165,7 @@ class SubscriptionManager(SubscriptionMapping, Persistent):
 
     def _add(self, subscription: Subscription) -> None:
         subscription.__parent__ = self
+        subscription.root = root_of(self)
         self._subscriptions[subscription.id] = subscription
         self._ids_by_owner.add((subscription.owner or '', subscription.id))
         self._count.change(1)

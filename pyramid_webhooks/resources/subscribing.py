@@ -12,8 +12,9 @@ from zope.interface import implementedBy
 from pyramid_webhooks.interfaces import IWebhookResourceDiscriminator
 from pyramid_webhooks.registries import connection_of, databases_of, find_registry
 from pyramid_webhooks.resources.directory import directories
-from pyramid_webhooks.resources.finding import closest_folder, lineage, manager_of
+from pyramid_webhooks.resources.finding import closest_folder, manager_of
 from pyramid_webhooks.resources.folder import webhook_folder
+from pyramid_webhooks.resources.lineage import lineage
 from pyramid_webhooks.resources.subscription import Subscription
 
 

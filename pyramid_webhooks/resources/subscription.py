@@ -146,7 +146,12 @@ class SubscriptionBehaviour:
 
 @implementer(ISubscription)
 class Subscription(SubscriptionBehaviour, RotatingSecrets, Persistent):
-    """A subscription that is kept in the tree. Managers make it."""
+    """A subscription that is kept in the tree. Managers make it.
+
+    :ivar root: what :func:`root_of` said when it was made.
+    """
+
+    root: tuple[str, bytes] | None = None
 
     def __init__(
         self,

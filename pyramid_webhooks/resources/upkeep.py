@@ -17,8 +17,9 @@ from transaction.interfaces import TransientError
 from pyramid_webhooks.interfaces import InvalidArgument, ISubscriptionManager
 from pyramid_webhooks.registries import connection_of
 from pyramid_webhooks.resources.declared import TreeDeclaration
-from pyramid_webhooks.resources.finding import lineage, manager_of
+from pyramid_webhooks.resources.finding import manager_of
 from pyramid_webhooks.resources.folder import is_folder
+from pyramid_webhooks.resources.lineage import lineage
 
 ROOT_KEY = 'pyramid_webhooks.tree'
 GONE = 'Deactivated: the configuration does not have it any more.'

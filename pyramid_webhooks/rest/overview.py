@@ -9,7 +9,7 @@ from typing import Any
 
 from pyramid_webhooks.interfaces import IOverview
 from pyramid_webhooks.registries import connection_to_global
-from pyramid_webhooks.resources.finding import lineage
+from pyramid_webhooks.resources.lineage import lineage
 from pyramid_webhooks.resources.presenting import overview_json
 from pyramid_webhooks.resources.subscription import ADMIN
 from pyramid_webhooks.resources.traversal import manager_at

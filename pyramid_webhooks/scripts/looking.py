@@ -11,7 +11,7 @@ from pyramid.traversal import resource_path
 
 from pyramid_webhooks.interfaces import IEventCatalogue, UnknownEventType
 from pyramid_webhooks.resources.directory import directories
-from pyramid_webhooks.resources.finding import is_attached
+from pyramid_webhooks.resources.lineage import is_attached
 from pyramid_webhooks.resources.presenting import attempt_json, subscription_json
 from pyramid_webhooks.resources.traversal import global_subscriptions
 from pyramid_webhooks.scripts.application import Application, open_application

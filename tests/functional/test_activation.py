@@ -17,7 +17,7 @@ from pyramid_webhooks.interfaces import (
     ISubscriptionDeactivated,
     ISubscriptionRemoved,
 )
-from tests.company import add, messages, remove, wait_until
+from tests.company import Folder, add, messages, remove, wait_until
 
 COUNT = 30
 
@@ -235,6 +235,36 @@ def test_that_includes_what_was_not_about_a_removal(company, receiver):
     company.request(do, '/NWS')
     company.settle()
     assert len(receiver.requests) == 2
+
+
+def test_a_removed_folder_that_loses_its_parent_gets_nothing_more(company, receiver, caplog):
+    receiver.answer(delay=0.1)
+    company.subscribe('/NWS/OUN', receiver.url)
+    company.add('/NWS/OUN', *[f'e{number}' for number in range(50)])
+
+    def remove_office(context, request):
+        office = context['OUN']
+        del context['OUN']
+        office.__parent__ = office.__name__ = None
+
+    company.request(remove_office, '/NWS')
+    company.settle()
+    assert len(receiver.requests) < 50
+    assert 'The subscription has been removed.' in messages(caplog)
+
+
+def test_a_tree_of_its_own_is_no_removed_folder(company, receiver):
+    def plant(root):
+        other = root._p_jar.root()['other'] = Folder(['president'])
+        other['shed'] = root['NWS']['OUN']
+
+    company.subscribe('/NWS/OUN', receiver.url)
+    company.transact(plant)
+    company.transact(
+        lambda root: add(root._p_jar.root()['other']['shed'], 'ann', company.registry.notify) and 0
+    )
+    company.settle()
+    assert [request.json()['name'] for request in receiver.requests] == ['ann']
 
 
 def test_a_moved_folder_takes_along_its_subscriptions_and_what_they_are_owed(
