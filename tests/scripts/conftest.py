@@ -5,7 +5,6 @@ import logging
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import pytest
 from pyramid_webhooks.scripts.entry import main
 from tests.company import Company
 from tests.scripts.site import write_ini
+from tests.storages import shared_database
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONUNBUFFERED': '1'}
@@ -84,22 +84,10 @@ def commands(tmp_path, capsys):
 
 
 @pytest.fixture
-def shared(tmp_path):
-    """The URI of a database that a ZEO server offers to several processes."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        address = f'127.0.0.1:{free.getsockname()[1]}'
-    server = subprocess.Popen(
-        [sys.executable, '-m', 'ZEO.runzeo', '-a', address, '-f', str(tmp_path / 'Data.fs')],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield f'zeo://{address}?wait_timeout=30&connection_pool_size=40'
-    finally:
-        server.terminate()
-        server.wait(20)
+def shared(request, tmp_path):
+    """The URI of a database for several processes: over ZEO, or of the kind that a test names."""
+    with shared_database(getattr(request, 'param', 'zeo'), tmp_path) as uri:
+        yield uri
 
 
 @pytest.fixture

@@ -33,12 +33,15 @@ def owners(web):
 
 
 @pytest.mark.parametrize(
-    'kind, number',
+    'shared, kind, number',
     [
-        ((), signal.SIGTERM),
-        ((), signal.SIGINT),
-        (('--gevent',), signal.SIGTERM),
+        ('zeo', (), signal.SIGTERM),
+        ('zeo', (), signal.SIGINT),
+        ('zeo', ('--gevent',), signal.SIGTERM),
+        ('postgresql', (), signal.SIGTERM),
+        ('postgresql', ('--gevent',), signal.SIGTERM),
     ],
+    indirect=['shared'],
 )
 def test_what_is_in_flight_is_finished_and_recorded_before_a_worker_ends(
     web, ini, run, receiver, kind, number
