@@ -1,12 +1,8 @@
-"""What several workers on one database do, and one worker of greenlets."""
+"""What several workers on one database do."""
 
 from __future__ import annotations
 
-import bisect
 import contextlib
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,17 +15,12 @@ from pyramid_webhooks.interfaces import IDispatcher
 from pyramid_webhooks.testing import Receiver
 from tests.chaos.cluster import Process
 from tests.chaos.member import EVENT, open_company
-from tests.company import QUICK, Folder, wait_until
-from tests.scripts.site import write_ini
-from tests.storages import ROOT, zeo
+from tests.company import Folder, wait_until
+from tests.storages import zeo
 
 _DELAY = 0.2
 _CONCURRENCY = 16
 _SUBSCRIPTIONS = 256
-
-
-_OPEN = 1000
-_SLOW = 5.0
 
 
 @contextlib.contextmanager
@@ -53,33 +44,6 @@ def measure_scaling() -> Iterator[Figure]:
     yield Figure('1 worker, receivers that take 200 ms', [rates[1]], '/s')
     ratio = rates[4] / rates[1]
     yield Figure('4 workers by 1, receivers that take 200 ms', [ratio], 'x', 3.5, at_least=True)
-
-
-def measure_greenlets() -> Iterator[Figure]:
-    """Requests that one worker of greenlets has open at once, and its memory then."""
-    count = sized(_OPEN, 50)
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        uri = stack.enter_context(zeo(folder))
-        receiver = stack.enter_context(receiving(_SLOW))
-        company = open_company(uri, delivery='worker')
-        stack.callback(company.stop)
-        _subscribe(company, receiver, count)
-        _fire(company, count)
-        ini = write_ini(folder / 'site.ini', **{**QUICK, 'zodbconn.uri': uri})
-        command = [sys.executable, '-m', 'pyramid_webhooks.scripts', ini, 'worker', '--gevent']
-        worker = subprocess.Popen(
-            [*command, '--concurrency', str(2 * count)], cwd=ROOT, stderr=subprocess.DEVNULL
-        )
-        stack.callback(worker.wait, 30)
-        stack.callback(worker.terminate)
-        receiver.wait_for(count, 60)
-        pages = int(Path(f'/proc/{worker.pid}/statm').read_text().split()[1])
-        company.settle(60)
-        times = sorted(request.time for request in receiver.requests)
-    together = max(bisect.bisect(times, at + _SLOW) - number for number, at in enumerate(times))
-    yield Figure('requests open at once in one worker of greenlets', [together], '', count, True)
-    yield Figure('its memory with them', [pages * resource.getpagesize() / 2**20], 'MB', 150)
 
 
 def _rate(uri: str, receiver: Receiver, count: int) -> float:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import backlog, workers
+from benchmarks import backlog, greenlets, workers
 from benchmarks.acceptance.finding import Finding, judged
 from benchmarks.measuring import sized
 from tests.chaos.cluster import Process, Result, disturb
@@ -56,7 +56,7 @@ def _judge(name: str, result: Result) -> Finding:
 
 def scaling() -> Iterator[Finding]:
     """Four workers against one; and a worker of greenlets with 1,000 requests open."""
-    yield from judged(workers.measure_scaling, workers.measure_greenlets)
+    yield from judged(workers.measure_scaling, greenlets.measure)
 
 
 def owed_million() -> Iterator[Finding]:

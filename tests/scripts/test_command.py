@@ -192,6 +192,12 @@ def test_characters_that_the_terminal_has_not_are_written_as_escapes(commands, m
         assert b'm\\xfcller' in written.getvalue()
 
 
+def test_gevent_that_is_not_installed_is_said_not_to_be(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'gevent', None)
+    assert main(['x.ini', 'worker', '--gevent']) == 2
+    assert 'gevent, which is not installed' in capsys.readouterr().err
+
+
 def test_the_command_is_installed_under_its_name():
     configuration = configparser.ConfigParser()
     configuration.read(ROOT / 'setup.cfg')
