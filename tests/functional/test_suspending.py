@@ -48,6 +48,7 @@ def test_a_history_of_nothing_but_failures_deactivates(company, receiver, told, 
     company.add('/NWS/OUN', *[f'e{number}' for number in range(LIMIT + 5)])
     wait_until(lambda: state(company, id) == (False, FAILURES), timeout=20)
     assert [event.message for event in told] == [FAILURES]
+    company.settle()
     before = company.attempts('/', id)
     assert {each[0] for each in before} == {'failed', 'pending'}, 'what is owed is kept'
     company.add('/NWS/OUN', 'ann', 'ben')
