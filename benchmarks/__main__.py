@@ -10,13 +10,14 @@ import argparse
 import warnings
 from collections.abc import Callable, Iterator
 
-from benchmarks import commits, deliveries, greenlets, latency, scale, unwanted
+from benchmarks import commits, deliveries, greenlets, idle, latency, scale, unwanted
 from benchmarks.measuring import SMOKE, Figure
 
 BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], ...]] = {
     'commits': (commits.measure, commits.measure_unmatched),
     'deliveries': (deliveries.measure, deliveries.measure_sparse),
     'greenlets': (greenlets.measure,),
+    'idle': (idle.measure,),
     'latency': (latency.measure,),
     'scale': (scale.measure,),
     'unwanted': (unwanted.measure_deep, unwanted.measure_owners),

@@ -103,7 +103,7 @@ class DueReader:
                 number=item.number,
                 tries=item.tries,
                 created=item.created,
-                due=item.due or key[0] or item.created,
+                due=item.due or key[0] or min(item.created, now),
             )
             if not view.recipients.may_get(job):
                 view.drop_queue(home, recipient)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import http.client
 import time
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -14,7 +15,7 @@ import requests.exceptions
 from pyramid_webhooks.delivery.answer import Answer
 from pyramid_webhooks.delivery.failures import chain, describe, explain
 from pyramid_webhooks.delivery.target import parse_target
-from pyramid_webhooks.delivery.transport import WebhookAdapter
+from pyramid_webhooks.delivery.transport import NotSent, WebhookAdapter, always
 from pyramid_webhooks.interfaces import DestinationRefused
 
 
@@ -54,22 +55,27 @@ def perform(
     prepared: requests.PreparedRequest,
     timeout: float,
     max_response: int = 16 * 1024,
+    may_send: Callable[[], bool] = always,
 ) -> Outcome:
     """Send a request with any adapter made for requests and tell what became of it.
 
     :param timeout: seconds for the whole exchange
     :param max_response: most bytes of content that are taken from an adapter that does not
         limit them itself
+    :param may_send: asked by this package's adapter once it has connected
+    :raises NotSent: when that said no, and the request was not sent
     """
     started = time.monotonic()
     try:
         if getattr(adapter.send, '__func__', None) is WebhookAdapter.send:
-            return _outcome(adapter.exchange(prepared, timeout), started)
+            return _outcome(adapter.exchange(prepared, timeout, may_send), started)
         response = adapter.send(prepared, stream=True, timeout=timeout, verify=True, proxies={})
         try:
             return _outcome(_answer(response, started, timeout, max_response), started)
         finally:
             response.close()
+    except NotSent:
+        raise
     except Exception as error:
         return _unanswered(error, prepared, started, timeout)
 

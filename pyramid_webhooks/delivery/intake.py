@@ -189,6 +189,8 @@ class IntakeReader:
         kind = entry.details[0] if entry.details is not None else None
         asked = kind == RESEND or message.event == PING
         number, created = first_attempt(entry)
+        # By the clock of the process that owed it, this may be in the future.
+        due = min(created, time.time())
         for oid in fresh:
             recipient = (database, oid)
             if kind == RESEND and not self._bring_forward(view, home, recipient, message):
@@ -203,7 +205,7 @@ class IntakeReader:
                 number=number,
                 tries=LAST_TRY if kind == LAST else 0,
                 created=created,
-                due=created,
+                due=due,
             )
             yield Candidate(job, message._p_serial, segment, message, asked)
 

@@ -39,6 +39,7 @@ _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.2
 _TROUBLE_SECONDS = 1.0
 _CONFLICT_SECONDS = 0.005
+_KEEP_SECONDS = 0.25
 #: Results that are recorded in one transaction.
 _RECORD_LIMIT = 100
 #: Single events and results cost a transaction each: reads are so far apart, and results wait for
@@ -65,9 +66,9 @@ class Loop:
         self._adapter = registry.getUtility(ITransportFactory)(settings, policy)
         probing = Probing(settings.retry_schedule)
         self._lanes = Lanes(settings.concurrency, settings.concurrency_per_subscription, probing)
-        sender = Sender(registry, settings, self._adapter, self._lanes.trusted)
-        self._senders = SenderThreads(self._lanes, sender, settings.concurrency, self._finished)
         self._holding = Holding(self._lanes)
+        sender = Sender(registry, settings, self._adapter, self._may_send)
+        self._senders = SenderThreads(self._lanes, sender, settings.concurrency, self._finished)
         self._membership = Membership(settings.lease, self._holding, self._lanes)
         self._member = self._membership.member
         self._intake = IntakeReader(self._holding, self._member)
@@ -89,6 +90,10 @@ class Loop:
         self._looked_at = 0.0
         self._pace = _READ_SECONDS
         self._complaint = ''
+
+    def _may_send(self, job: Job) -> bool:
+        """Whether a job that was taken is still for this process to send; asked by senders."""
+        return self._lanes.trusted() and self._holding.holds(job)
 
     def _finished(self, results: int) -> None:
         """A sender has a result; so many wait to be recorded."""
@@ -270,6 +275,16 @@ class Loop:
         if prune is not None:
             prune()
 
+    def _keep_partitions(self) -> None:
+        """Keep them until what is in flight is recorded, which may take longer than a lease."""
+        try:
+            with self._database.session() as session:
+                self._membership.keep(session)
+        except LostPartitions as error:
+            self._lose(error.numbers)
+        except Exception as error:
+            logger.debug('Trying again after %s.', error)
+
     def _record(self, session: Session) -> None:
         self._results = self._only_held(self._results)
         jobs = self._results[:_RECORD_LIMIT]
@@ -363,7 +378,11 @@ class Loop:
                 self.stop_timeout,
                 self._lanes.sending(),
             )
-        self._senders.join(self.stop_timeout)
+        deadline = time.monotonic() + self.stop_timeout
+        while not self._senders.join(min(_KEEP_SECONDS, max(0.0, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                break
+            self._keep_partitions()
         self._collect()
         deadline = time.monotonic() + 5
         while not self._database.is_closed():

@@ -60,14 +60,27 @@ class Membership:
         gained = {number for number, epoch in owned.items() if before.get(number) != epoch}
         member.leaving -= lost
         self._looked_at = now
-        if beat:
-            self._beaten_at = now
-            self._lanes.trust_until(started + self._lease)
         self._let_go(member.surplus(session.primary))
         if lost or gained:
             logger.info('Sending to %d of the %d partitions.', len(member.serving), PARTITIONS)
             self._holding.forget_partitions(lost)
+        if beat:
+            # Not before what is lost is forgotten: a sender may be waiting for this.
+            self._beaten_at = now
+            self._lanes.trust_until(started + self._lease)
         return bool(gained)
+
+    def keep(self, session: Session) -> None:
+        """Give a sign of life when it is time, and nothing else: it has begun to end.
+
+        :raises LostPartitions: when some were taken over all the same.
+        """
+        now = time.monotonic()
+        if self._must_beat(now):
+            self.member.fence(session.connection, session.primary, self.member.owned)
+            self.member.beat(session.primary)
+            session.commit('webhooks: sign of life')
+            self._beaten_at = now
 
     def lose(self, numbers: Iterable[int]) -> None:
         """Partitions were taken over by another process."""

@@ -16,6 +16,7 @@ from pyramid_webhooks.delivery.failures import describe
 from pyramid_webhooks.delivery.jobs import Job, Prepared, Sent
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.signing import signature_headers
+from pyramid_webhooks.delivery.transport import NotSent
 from pyramid_webhooks.delivery.veiling import veiled
 from pyramid_webhooks.interfaces import IWebhookDialect
 from pyramid_webhooks.resources.redaction import Veil, shown_url
@@ -29,7 +30,7 @@ _IDLE_SECONDS = 30.0
 class Sender:
     """Makes requests of jobs, and outcomes of requests; it never raises.
 
-    :param may_send: asked just before each request is sent.
+    :param may_send: asked just before a request for a job is sent, each time that it is.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Sender:
         registry: Any,
         settings: Settings,
         adapter: Any,
-        may_send: Callable[[], bool] = lambda: True,
+        may_send: Callable[[Job], bool] = lambda job: True,
     ):
         self._registry = registry
         self._settings = settings
@@ -82,11 +83,20 @@ class Sender:
                 f'are not sent.'
             )
             return
-        if not self._may_send():
+        if not self._may_send(job):
+            return
+        settings = self._settings
+        try:
+            outcome = perform(
+                self._adapter,
+                request,
+                settings.timeout,
+                settings.max_response,
+                lambda: self._may_send(job),
+            )
+        except NotSent:
             return
         job.sent = Sent(request.method, url, headers, kept)
-        settings = self._settings
-        outcome = perform(self._adapter, request, settings.timeout, settings.max_response)
         job.outcome = veiled(outcome, veil)
 
     @staticmethod

@@ -28,6 +28,15 @@ from pyramid_webhooks.interfaces import DestinationRefused, IDestinationPolicy, 
 from pyramid_webhooks.settings import Settings
 
 
+def always() -> bool:
+    """Let everything be sent."""
+    return True
+
+
+class NotSent(Exception):
+    """A request was not sent after all, or not again: it is not for this process any more."""
+
+
 class WebhookAdapter(requests.adapters.BaseAdapter):
     """Sends one request at a time per caller, over kept-alive connections.
 
@@ -106,15 +115,21 @@ class WebhookAdapter(requests.adapters.BaseAdapter):
         self,
         request: requests.PreparedRequest,
         timeout: float | tuple[float | None, float | None] | None = None,
+        may_send: Callable[[], bool] = always,
     ) -> Answer:
-        """Do what :meth:`send` does, and return the plain answer: less work where it is enough."""
+        """Do what :meth:`send` does, and return the plain answer: less work where it is enough.
+
+        :param may_send: asked whenever a connection has been made, which takes time
+        :raises NotSent: when that said no
+        """
         started = time.monotonic()
         self._policy.check_url(request.url)
         target = parse_target(request.url)
         body = _body_bytes(request.body)
         message = request_head(request.method, target, request.headers, len(body)) + body
         connect_timeout, whole = self._timeouts(timeout)
-        return self._exchange(target, request.method, message, started, connect_timeout, whole)
+        times = (started, connect_timeout, whole)
+        return self._exchange(target, request.method, message, times, may_send)
 
     def prune(self) -> None:
         """Close the connections that have been idle for too long."""
@@ -129,10 +144,10 @@ class WebhookAdapter(requests.adapters.BaseAdapter):
         target: Target,
         method: str,
         message: bytes,
-        started: float,
-        connect_timeout: float,
-        whole: float,
+        times: tuple[float, float, float],
+        may_send: Callable[[], bool],
     ) -> Answer:
+        started, connect_timeout, whole = times
         state = self._state()
         deadline = started + whole
         connection = state.pool.take((target.scheme, target.host, target.port))
@@ -152,6 +167,9 @@ class WebhookAdapter(requests.adapters.BaseAdapter):
             raise
         except Exception as error:
             raise _failure(error, target, min(connect_timeout, whole), connecting=True) from error
+        if not may_send():
+            connection.close()
+            raise NotSent
         try:
             return self._use(connection, state, method, message, deadline)
         except Exception as error:

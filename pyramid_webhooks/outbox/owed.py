@@ -114,7 +114,8 @@ class OwedDeliveries:
         :returns: how many deliveries those are.
         """
         recipient = subscription.recipient
-        span = Span(since, time.time())
+        # What has failed by the clock of the process that sends may be in the future here.
+        span = Span(since, max(time.time(), subscription.log.last_failure or 0.0))
         queues: list[Queue] = []
         under_way: list[Span] = []
         owed: set[Any] = set()

@@ -18,13 +18,18 @@ ROOT = Path(__file__).parents[2]
 
 
 class Process:
-    """One member of the cluster, in a process of its own."""
+    """One member of the cluster, in a process of its own.
 
-    def __init__(self, *arguments):
+    :param shift: seconds that its clock is ahead of ours.
+    :param log: a file for what it logs.
+    """
+
+    def __init__(self, *arguments, shift=0, log=None):
         self._process = subprocess.Popen(
             [sys.executable, '-m', 'tests.chaos.member', *map(str, arguments)],
             cwd=ROOT,
-            env={**os.environ, 'PYTHONPATH': str(ROOT)},
+            env={**os.environ, 'PYTHONPATH': str(ROOT), 'CLOCK_SHIFT': str(shift)},
+            stderr=log,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,7 +1,11 @@
 """A process that shares a database with others: ``python -m tests.chaos.member ROLE URI …``.
 
-A ``web`` process commits events and sends nothing; a ``worker`` sends.
+A ``web`` process commits events and sends nothing; a ``worker`` sends. With ``CLOCK_SHIFT`` in the
+environment its clock is so many seconds ahead.
 """
+
+# ruff: noqa: E402, I001
+from tests.chaos import shifting  # before anybody gets hold of the clock
 
 import os
 import signal

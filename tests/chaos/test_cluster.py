@@ -1,12 +1,12 @@
 """Several processes on one database: ZEO, and RelStorage on PostgreSQL."""
 
+import signal
 import time
-from collections import Counter
 
 import pytest
 
-from pyramid_webhooks.outbox.root import PARTITIONS, outbox_of
 from tests.chaos.cluster import Process, disturb
+from tests.chaos.gathering import are_even
 from tests.chaos.member import OFFICES, commit_numbers, furnish, open_company
 from tests.company import wait_until
 from tests.storages import KINDS, shared_database
@@ -45,24 +45,6 @@ def office(uri, receiver):
     furnish(company, receiver.url_for(''), webs=1)
     yield company
     company.stop()
-
-
-def owners(company):
-    """How many partitions each process owns."""
-
-    def look(root):
-        outbox = outbox_of(root._p_jar)
-        counts = Counter(partition.owner for partition in outbox.partitions)
-        return [counts[id] for id in outbox.processes]
-
-    return company.transact(look)
-
-
-def are_even(company, processes):
-    """Whether so many processes own everything, none of them more than its share."""
-    counts = owners(company)
-    share = -(-PARTITIONS // processes)
-    return len(counts) == processes and sum(counts) == PARTITIONS and max(counts) <= share
 
 
 def test_workers_that_are_killed_and_frozen_lose_nothing_and_repeat_what_was_in_flight(uri):
@@ -112,3 +94,16 @@ def test_what_another_process_commits_is_picked_up_soon(office, start, receiver)
         commit_numbers(office, 0, 100 + number, 1)
         delays.append(receiver.wait_for(1)[0].time - committed_at)
     assert sorted(delays)[2] < 0.5, delays
+
+
+def test_a_worker_that_ends_keeps_what_it_has_in_flight_for_longer_than_a_lease(
+    office, start, receiver
+):
+    ending, _ = start(2)
+    wait_until(lambda: are_even(office, 2), what='an even share')
+    receiver.answer(delay=2.5 * LEASE)
+    commit_numbers(office, 0, 1, OFFICES)
+    receiver.wait_for(OFFICES // 2)
+    assert ending.end(signal.SIGTERM) == 0
+    office.settle(60)
+    assert len(receiver.requests) == OFFICES
