@@ -1,4 +1,4 @@
-"""What a worker costs that has nothing to do, and how soon it finds what another process commits."""
+"""What an idle worker costs, and how soon it finds what another process commits."""
 
 from __future__ import annotations
 

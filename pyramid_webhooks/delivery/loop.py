@@ -275,16 +275,6 @@ class Loop:
         if prune is not None:
             prune()
 
-    def _keep_partitions(self) -> None:
-        """Keep them until what is in flight is recorded, which may take longer than a lease."""
-        try:
-            with self._database.session() as session:
-                self._membership.keep(session)
-        except LostPartitions as error:
-            self._lose(error.numbers)
-        except Exception as error:
-            logger.debug('Trying again after %s.', error)
-
     def _record(self, session: Session) -> None:
         self._results = self._only_held(self._results)
         jobs = self._results[:_RECORD_LIMIT]
@@ -379,10 +369,10 @@ class Loop:
                 self._lanes.sending(),
             )
         deadline = time.monotonic() + self.stop_timeout
-        while not self._senders.join(min(_KEEP_SECONDS, max(0.0, deadline - time.monotonic()))):
+        while not self._senders.join(min(_KEEP_SECONDS, deadline - time.monotonic())):
             if time.monotonic() >= deadline:
                 break
-            self._keep_partitions()
+            self._membership.keep(self._database)
         self._collect()
         deadline = time.monotonic() + 5
         while not self._database.is_closed():

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable
 
-from pyramid_webhooks.delivery.database import Session
+from pyramid_webhooks.delivery.database import Database, Session
 from pyramid_webhooks.delivery.holding import Holding
 from pyramid_webhooks.delivery.lanes import Lanes, clock
 from pyramid_webhooks.outbox.ownership import Member
@@ -70,16 +70,23 @@ class Membership:
             self._lanes.trust_until(started + self._lease)
         return bool(gained)
 
-    def keep(self, session: Session) -> None:
+    def keep(self, database: Database) -> None:
         """Give a sign of life when it is time, and nothing else: it has begun to end.
 
-        :raises LostPartitions: when some were taken over all the same.
+        What is in flight then may take longer than a lease.
         """
         now = time.monotonic()
-        if self._must_beat(now):
-            self.member.fence(session.connection, session.primary, self.member.owned)
-            self.member.beat(session.primary)
-            session.commit('webhooks: sign of life')
+        if not self._must_beat(now):
+            return
+        try:
+            with database.session() as session:
+                self.member.fence(session.connection, session.primary, self.member.owned)
+                self.member.beat(session.primary)
+                session.commit('webhooks: sign of life')
+        except Exception as error:
+            # Whether it was too late is found out when results are recorded.
+            logger.debug('Trying again after %s.', error)
+        else:
             self._beaten_at = now
 
     def lose(self, numbers: Iterable[int]) -> None:

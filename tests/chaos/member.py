@@ -4,8 +4,7 @@ A ``web`` process commits events and sends nothing; a ``worker`` sends. With ``C
 environment its clock is so many seconds ahead.
 """
 
-# ruff: noqa: E402, I001
-from tests.chaos import shifting  # before anybody gets hold of the clock
+from tests.chaos import shifting  # noqa: F401, I001 - before anybody gets hold of the clock
 
 import os
 import signal

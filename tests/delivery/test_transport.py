@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from pyramid_webhooks.delivery.destination import DestinationPolicy
 from pyramid_webhooks.delivery.request_head import UnsendableRequest
-from pyramid_webhooks.delivery.transport import WebhookAdapter, make_transport
+from pyramid_webhooks.delivery.transport import NotSent, WebhookAdapter, make_transport
 from pyramid_webhooks.interfaces import DestinationRefused, ITransportFactory
 from pyramid_webhooks.settings import parse_settings
 from pyramid_webhooks.testing import Answer, Receiver
@@ -451,3 +451,19 @@ def test_the_settings_describe_the_transport(tmp_path):
         with pytest.raises(requests.ReadTimeout, match='within 0.2 seconds'):
             adapter.send(prepared(receiver.url))
         adapter.close()
+
+
+def test_what_is_not_to_be_sent_any_more_once_there_is_a_connection_is_not(adapters, receiver):
+    adapter = adapters()
+    with pytest.raises(NotSent):
+        adapter.exchange(prepared(receiver.url), may_send=lambda: False)
+    assert receiver.requests == []
+
+
+def test_what_was_lost_with_a_kept_connection_is_repeated_only_if_it_may_be(adapters, receiver):
+    adapter = adapters()
+    adapter.send(prepared(receiver.url))
+    receiver.answer(reset=True, times=2)
+    with pytest.raises(NotSent):
+        adapter.exchange(prepared(receiver.url), may_send=lambda: False)
+    assert len(receiver.requests) == 2
