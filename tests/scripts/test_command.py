@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -128,7 +129,13 @@ def test_an_error_that_nobody_expected_is_a_sentence_and_a_traceback_when_asked_
         main([commands.ini, '--traceback', 'list', '--json'])
 
 
-def test_no_command_sends_whatever_the_settings_say(commands, receiver, tmp_path):
+def test_no_command_sends_whatever_the_settings_say(commands, receiver, tmp_path, monkeypatch):
+    threads = []
+
+    def look(*arguments):
+        threads.extend(thread.name for thread in threading.enumerate())
+
+    monkeypatch.setattr('pyramid_webhooks.scripts.looking.write_table', look)
     company = commands.open()
     company.subscribe('/', receiver.url)
     company.add('/NWS/OUN', 'ann')
@@ -139,6 +146,7 @@ def test_no_command_sends_whatever_the_settings_say(commands, receiver, tmp_path
             webhooks__delivery=delivery,
         )
         assert commands('list', ini=ini)[0] == 0
+    assert threads and 'pyramid_webhooks-engine' not in threads
     assert receiver.requests == []
     assert [each[0] for each in commands.open().attempts('/')] == ['pending']
 
