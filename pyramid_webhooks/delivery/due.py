@@ -75,6 +75,9 @@ class DueReader:
             return
         queue = schedule.queue(recipient)
         lane = None if obj is None else self._holding.lane(recipient, obj)
+        if lane is not None and not lane.health.is_open and obj.log.health.is_open:
+            # The probe has just succeeded. Recording that is what puts everything in order.
+            return
         if lane is not None and lane.health.is_open:
             found = self._probe(view, lane, queue)
             room = len(found)
@@ -83,9 +86,11 @@ class DueReader:
             room = allowance - self._holding.count(recipient)
             if room <= allowance // 2:
                 return
-            if queue.unfold(allowance):
+            # As many again may be in memory already. What is in a run can't be recorded by itself.
+            limit = 2 * allowance
+            if queue.unfold(limit):
                 view.touched.add(partition_of(recipient))
-            found = list(queue.items(until=now, limit=allowance * 2))
+            found = list(queue.items(until=now, limit=limit))
         for key, item in found:
             if room <= 0:
                 return

@@ -23,6 +23,7 @@ from pyramid_webhooks.delivery.sender import Sender, SenderThreads
 from pyramid_webhooks.delivery.shortening import Shortener
 from pyramid_webhooks.delivery.signals import Hint, Signals
 from pyramid_webhooks.delivery.suspending import PRECONDITIONS, Suspender
+from pyramid_webhooks.delivery.trouble import Trouble
 from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
     IRetryPolicy,
@@ -89,7 +90,7 @@ class Loop:
         self._read_at = 0.0
         self._looked_at = 0.0
         self._pace = _READ_SECONDS
-        self._complaint = ''
+        self._trouble = Trouble()
 
     def _may_send(self, job: Job) -> bool:
         """Whether a job that was taken is still for this process to send; asked by senders."""
@@ -112,7 +113,7 @@ class Loop:
                     if self._database.is_closed():
                         logger.info('The database was closed; sending ends.')
                         return
-                    self._trouble(error)
+                    self._overcome(error)
             self._finish()
         finally:
             self._member.end()
@@ -122,7 +123,7 @@ class Loop:
                 close()
             self._signals.stop()
 
-    def _trouble(self, error: Exception) -> None:
+    def _overcome(self, error: Exception) -> None:
         if isinstance(error, LostPartitions):
             self._lose(error.numbers)
             return
@@ -130,12 +131,7 @@ class Loop:
             logger.debug('Trying again after %s.', error)
             time.sleep(_CONFLICT_SECONDS)
             return
-        text = f'{type(error).__name__}: {error}'
-        if text == self._complaint:
-            logger.error('Sending webhooks is still in trouble: %s', text)
-        else:
-            logger.exception('Sending webhooks is in trouble; trying again.')
-        self._complaint = text
+        self._trouble.tell(error)
         self._signals.sleep(_TROUBLE_SECONDS, self._signals.wakes(), lambda: False)
 
     def _collect(self) -> None:
@@ -177,6 +173,7 @@ class Loop:
         except BaseException:
             self._signals.put_back(hints)
             raise
+        self._trouble.end()
         self._scanned = wakes
         self._lanes.forget_idle()
         if self._is_quiet():

@@ -92,9 +92,14 @@ class Queue(Persistent):
         return None, 0, 0
 
     def remove(self, key: QueueKey) -> bool:
-        """Take a delivery out; whether it was there."""
-        if self._items.pop(key, None) is None:
+        """Take a delivery out; whether it was there, for itself or as the first one of a run."""
+        stored = self._items.pop(key, None)
+        if stored is None:
             return False
+        if isinstance(stored[0], Run):
+            run, start = stored
+            if start + 1 < len(run):
+                self._items[(AT_ONCE, run.order(start + 1))] = (run, start + 1)
         self.count -= 1
         return True
 

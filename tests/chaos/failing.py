@@ -26,7 +26,7 @@ class FailingStorage:
         :param numbers: anything that says what is in it.
         :param step: one of :data:`STEPS`.
         """
-        self.count, self._failed = 0, None
+        self.count, self._met = 0, None
         self.numbers, self.error, self.step = numbers, error, step
         self.note = note
 
@@ -50,8 +50,8 @@ class FailingStorage:
     def _fail(self, step, txn):
         if self.note is None or step != self.step or self.note not in txn.description:
             return
-        if txn is not self._failed:
+        if txn is not self._met:
+            self._met = txn
             self.count += 1
             if self.count in self.numbers:
-                self._failed = txn
                 raise self.error

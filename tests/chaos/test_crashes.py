@@ -1,5 +1,6 @@
-"""Storages that fail while results are recorded, and engines that are stopped at any time."""
+"""Storages that fail in any commit, and engines that are stopped at any time."""
 
+import random
 import time
 
 import pytest
@@ -7,7 +8,7 @@ from ZODB.POSException import ConflictError, StorageError
 
 from pyramid_webhooks.delivery.recorder import Recorder
 from tests.chaos.failing import STEPS, FailingStorage
-from tests.company import wait_until
+from tests.company import messages, wait_until
 
 
 @pytest.fixture
@@ -44,6 +45,52 @@ def test_whatever_step_of_recording_fails_each_result_is_recorded_once(
     assert paths.count('/bad') == 40
     assert company.at('/', lambda m: sum(each.log.failed for each in m.values())) == 20
     assert succeeded(company) == 40
+
+
+class HalfOfThem:
+    """Any number, or not, at random."""
+
+    def __init__(self):
+        self.chance = random.Random(1)
+
+    def __contains__(self, number):
+        return self.chance.random() < 0.5
+
+
+@pytest.mark.parametrize('step', STEPS[:2])
+def test_conflicts_in_half_of_the_engines_commits_only_take_time(
+    failing, make_company, receiver, step, caplog
+):
+    company = make_company(settings={'webhooks.retry_schedule': ' '.join(['50ms'] * 20)})
+    receiver.answer(status=503, path='/bad', times=20)
+    company.subscribe('/', receiver.url_for('bad'))
+    company.subscribe('/', receiver.url_for('good'))
+    failing.arm(b'webhooks: ', HalfOfThem(), ConflictError('deliberately'), step)
+    for number in range(10):
+        company.add('/NWS/OUN', *[f'e{number}-{each}' for each in range(4)])
+    wait_until(lambda: statuses(company).count(('successful', 1)) >= 60, 20)
+    wait_until(lambda: 'pending' not in [status for status, _ in statuses(company)], 20)
+    paths = [request.path for request in receiver.requests]
+    assert failing.count >= 10
+    assert (paths.count('/good'), paths.count('/bad')) == (40, 60)
+    assert succeeded(company) == 80
+    assert messages(caplog) == '', "conflicts are nobody's trouble"
+
+
+@pytest.mark.parametrize('step', STEPS)
+def test_a_commit_of_the_application_that_fails_owes_what_the_database_has(
+    failing, make_company, receiver, step
+):
+    company = make_company()
+    company.subscribe('/', receiver.url)
+    failing.arm(b'/act', {1}, StorageError('deliberately'), step)
+    with pytest.raises(StorageError):
+        company.add('/NWS/OUN', 'first')
+    company.add('/NWS/OUN', 'second')
+    company.settle()
+    kept = company.transact(lambda root: sorted(root['NWS']['OUN']))
+    assert kept == (['first', 'second'] if step == STEPS[-1] else ['second'])
+    assert sorted(request.json()['name'] for request in receiver.requests) == kept
 
 
 @pytest.mark.parametrize('error', [StorageError('disk full'), ConflictError('deliberately')])

@@ -66,6 +66,17 @@ def test_only_the_first_of_a_run_are_taken_apart():
     assert orders(queue) == [12, 13, 14]
 
 
+def test_the_first_of_a_run_is_taken_out_without_the_others():
+    schedule = Schedule()
+    schedule.put_run(A, run(range(4)))
+    queue = schedule.queue(A)
+    assert schedule.remove(A, (AT_ONCE, order(0)))
+    assert orders(queue) == [1, 2, 3] and queue.count == 3
+    for number in range(1, 4):
+        assert schedule.remove(A, (AT_ONCE, order(number)))
+    assert schedule.queue(A) is None
+
+
 def test_one_run_is_stored_once_for_all_and_outlives_a_restart(database):
     with database.transaction() as connection:
         schedule = connection.root()['schedule'] = Schedule()

@@ -1,0 +1,91 @@
+"""Reading what is due into memory."""
+
+from pyramid_webhooks import manager_of
+from pyramid_webhooks.delivery.due import DueReader
+from pyramid_webhooks.delivery.holding import ALLOWANCE, Holding, View
+from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.preparing import Recipients
+from pyramid_webhooks.interfaces import ISettings
+from pyramid_webhooks.outbox.owed import recipient_key
+from pyramid_webhooks.outbox.ownership import Member
+from pyramid_webhooks.outbox.root import outbox_of
+from pyramid_webhooks.outbox.run import Row, Run
+from pyramid_webhooks.resources.health import Health
+from pyramid_webhooks.resources.message import Message
+
+WAITING = 3 * ALLOWANCE
+
+
+class Reading:
+    """A transaction in which a run of deliveries waits for a subscription, and is read."""
+
+    def __init__(self, company, root):
+        self.connection = root._p_jar
+        self.registry = company.registry
+        self.settings = company.registry.getUtility(ISettings)
+        self.outbox = outbox_of(self.connection)
+        (self.subscription,) = manager_of(root).values()
+        self.recipient = recipient_key(self.subscription)
+        self.schedule = self.outbox.schedule_of(self.recipient)
+        message = Message.__new__(Message)
+        self.connection.add(message)
+        rows = [Row(number.to_bytes(24, 'big'), message, 0.0) for number in range(WAITING)]
+        self.schedule.put_run(self.recipient, Run(rows))
+        self.lanes = Lanes(4, 4)
+        self.lanes.know(self.recipient, Health(successes=5))
+        self.holding = Holding(self.lanes)
+        self.member = Member(15)
+        self.member.owned = dict.fromkeys(range(64), 1)
+        self.due = DueReader(self.holding, self.member)
+
+    def read(self):
+        """Read what is due, as if what was read before were in flight."""
+        recipients = Recipients(self.registry, self.settings, self.connection)
+        view = View({self.recipient[0]: self.outbox}, recipients)
+        self.due.forget_everything_seen()
+        self.due.read(view)
+        self.holding.hold(view.new)
+        self.holding.unsent(self.recipient)
+        return view.new
+
+    def end(self):
+        self.member.end()
+        self.connection.transaction_manager.abort()
+
+
+def in_reading(make_company, receiver, do):
+    company = make_company(settings={'webhooks.delivery': 'worker'})
+    company.subscribe('/', receiver.url)
+
+    def within(root):
+        reading = Reading(company, root)
+        do(reading)
+        reading.end()
+
+    company.transact(within)
+
+
+def test_each_delivery_that_is_read_can_be_recorded_by_itself(make_company, receiver):
+    """While others are in flight it reads further than there is room for."""
+
+    def do(reading):
+        jobs = reading.read() + reading.read()
+        assert len(jobs) == 2 * ALLOWANCE
+        for count, job in enumerate(jobs, 1):
+            assert reading.schedule.remove(reading.recipient, job.queue_key)
+            left = reading.schedule.queue(reading.recipient).items()
+            assert len(list(left)) == WAITING - count
+
+    in_reading(make_company, receiver, do)
+
+
+def test_nothing_is_read_between_the_success_of_a_probe_and_its_recording(make_company, receiver):
+    """Recording it brings the retries forward, which come before what was never tried."""
+
+    def do(reading):
+        reading.subscription.log.health.probe_at = 1.0
+        assert reading.read() == []
+        reading.subscription.log.health.succeed()
+        assert len(reading.read()) == ALLOWANCE
+
+    in_reading(make_company, receiver, do)
