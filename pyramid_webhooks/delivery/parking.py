@@ -107,12 +107,20 @@ class Parking:
         self._entries, self._hurry = 0, False
         rows: dict[tuple[str, str, bytes], list[Row]] = {}
         in_memory = self._holding.entries()
+        # Most entries are owed to the same ones as the entry before.
+        known_oids: dict[tuple[str, bytes], tuple[list[bytes], bytes]] = {}
+        collect = self._collect
         for home, oid in self._leaving_segments:
             if home in view.outboxes:
                 segment = view.outboxes[home]._p_jar.get(oid)
                 for key, entry in list(segment.items()):
                     if entry.message is not None and entry.details is None:
-                        self._collect(view, home, segment, key, entry, in_memory, rows)
+                        owed = (entry.database_in(home), entry.owed)
+                        if owed not in known_oids:
+                            known_oids[owed] = self._those_waiting(*owed)
+                        found = known_oids[owed]
+                        if found[0]:
+                            collect(view, home, segment, key, entry, in_memory, found, rows)
         lists: dict[tuple[str, Recipient], list[list[Row]]] = {}
         for (home, database, packed), found in rows.items():
             for oid in unpack(packed):
@@ -129,6 +137,11 @@ class Parking:
                 self._waiting[database].discard(oid)
             self._freed, self._released = self._released, {}
 
+    def _those_waiting(self, database: str, owed: bytes) -> tuple[list[bytes], bytes]:
+        waiting = self.waiting(database)
+        oids = [oid for oid in unpack(owed) if oid in waiting]
+        return oids, b''.join(oids)
+
     def _collect(
         self,
         view: View,
@@ -137,20 +150,21 @@ class Parking:
         key: bytes,
         entry: Any,
         in_memory: set[bytes],
+        found: tuple[list[bytes], bytes],
         rows: dict[tuple[str, str, bytes], list[Row]],
     ) -> None:
         database, message = entry.database_in(home), entry.message
-        waiting = self.waiting(database)
-        oids = [oid for oid in entry.oids() if oid in waiting]
+        oids, packed = found
         if key in in_memory:
             oids = [oid for oid in oids if (home, key, (database, oid)) not in self._holding]
-        if not oids:
-            return
+            packed = b''.join(oids)
+            if not oids:
+                return
         if not is_there(message, home):
             view.touched.update(partition_of((database, oid)) for oid in oids)
         else:
             row = Row(message._p_serial + key, message, first_attempt(entry)[1])
-            rows.setdefault((home, database, b''.join(oids)), []).append(row)
+            rows.setdefault((home, database, packed), []).append(row)
         segment.take(key, oids)
 
     def _put(self, view: View, home: str, recipient: Recipient, runs: list[Run]) -> None:
