@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
+from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.holding import WINDOW, Holding, View
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lane import Lane
@@ -26,9 +26,10 @@ _ALONE = 4
 class DueReader:
     """Takes what is due in this process's partitions into memory."""
 
-    def __init__(self, holding: Holding, member: Member):
+    def __init__(self, holding: Holding, member: Member, clock: Clock):
         self._holding = holding
         self._member = member
+        self._clock = clock
         self._next: dict[tuple[str, int], float | None] = {}
 
     def forget_everything_seen(self) -> None:
@@ -48,7 +49,7 @@ class DueReader:
 
     def read(self, view: View) -> None:
         """Read what is due and has room in memory."""
-        now = time.time()
+        now = self._clock.now()
         for home, outbox in view.outboxes.items():
             for number in self._member.serving:
                 due = self._next.get((home, number), 0.0)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.jobs import LAST_TRY, Job
 from pyramid_webhooks.delivery.lane import Lane
@@ -63,9 +64,10 @@ class IntakeReader:
     :ivar more: whether there is more to be read at once.
     """
 
-    def __init__(self, holding: Holding, member: Member):
+    def __init__(self, holding: Holding, member: Member, clock: Clock):
         self._holding = holding
         self._member = member
+        self._clock = clock
         self.parking = Parking(holding)
         self._seen: dict[tuple[str, bytes], bytes] = {}
         self._deep_at = 0.0
@@ -333,7 +335,7 @@ class IntakeReader:
 
         It is when its time has come and nothing older waits, or somebody asked for it.
         """
-        if not asked and (queue is not None or time.time() < lane.health.probe_at):
+        if not asked and (queue is not None or self._clock.now() < lane.health.probe_at):
             return 0
         self._holding.probe(lane, 1)
         return 1

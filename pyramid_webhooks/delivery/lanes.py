@@ -73,6 +73,8 @@ class Lanes:
         self._moved: dict[Recipient, None] = {}
         self._spared: list[Job] = []
         self._closed = False
+        #: Seconds by which the engine's clock is ahead of the time of day.
+        self.ahead = 0.0
         self._trusted_until = math.inf
 
     def trust_until(self, moment: float) -> None:
@@ -268,7 +270,7 @@ class Lanes:
         outcome = job.outcome
         health = lane.health
         was_proven = health.successes > 0
-        self._probing.note(health, outcome, job.resolved_at)
+        self._probing.note(health, outcome, job.resolved_at + self.ahead)
         if outcome.succeeded:
             if lane.permits > 1:
                 self._spared += lane.jobs

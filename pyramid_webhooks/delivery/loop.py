@@ -9,6 +9,7 @@ from pyramid.registry import Registry
 from transaction.interfaces import TransientError
 
 from pyramid_webhooks.delivery.announcing import Announcer
+from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.database import Database, Session
 from pyramid_webhooks.delivery.due import DueReader
 from pyramid_webhooks.delivery.holding import Dropped, Holding, View
@@ -66,14 +67,15 @@ class Loop:
         policy = registry.getUtility(IDestinationPolicy)
         self._adapter = registry.getUtility(ITransportFactory)(settings, policy)
         probing = Probing(settings.retry_schedule)
+        self._clock = Clock()
         self._lanes = Lanes(settings.concurrency, settings.concurrency_per_subscription, probing)
         self._holding = Holding(self._lanes)
         sender = Sender(registry, settings, self._adapter, self._may_send)
         self._senders = SenderThreads(self._lanes, sender, settings.concurrency, self._finished)
         self._membership = Membership(settings.lease, self._holding, self._lanes)
         self._member = self._membership.member
-        self._intake = IntakeReader(self._holding, self._member)
-        self._due = DueReader(self._holding, self._member)
+        self._intake = IntakeReader(self._holding, self._member, self._clock)
+        self._due = DueReader(self._holding, self._member, self._clock)
         self._shortener = Shortener(self._database.memory, self._holding)
         self._recorder = Recorder(
             settings, registry.getUtility(IRetryPolicy), probing, self._holding
@@ -185,7 +187,7 @@ class Loop:
         if wakes > self._scanned or self._membership.is_due():
             return True
         due = self._due.next_due()
-        if due is not None and due <= time.time() or self._must_put_away():
+        if due is not None and due <= self._clock.now() or self._must_put_away():
             return True
         return self._shortener.is_due() or self._others_have_committed()
 
@@ -221,13 +223,13 @@ class Loop:
         if self._news() or self._intake.more or self._lanes.busy() or self._intake.parking:
             return False
         due = self._due.next_due()
-        return self._holding.idle() and (due is None or due > time.time())
+        return self._holding.idle() and (due is None or due > self._clock.now())
 
     def _sleep(self, wakes: int) -> None:
         seconds = _POLL_SECONDS
         due = self._due.next_due()
         if due is not None:
-            seconds = min(seconds, max(0.0, due - time.time()))
+            seconds = min(seconds, max(0.0, due - self._clock.now()))
         due = self._intake.parking.due()
         if due is not None:
             seconds = min(seconds, max(0.0, due - time.monotonic()))
@@ -240,6 +242,7 @@ class Loop:
 
     def _work(self, hints: set[Hint]) -> None:
         self._read_at = time.monotonic()
+        self._lanes.ahead = self._clock.ahead()
         if self._must_record():
             self._collect()
         with self._database.session() as session:
@@ -278,7 +281,7 @@ class Loop:
         if not jobs:
             return
         recipients = Recipients(self._registry, self._settings, session.connection)
-        recorded = self._recorder.record(jobs, session.outboxes, recipients)
+        recorded = self._recorder.record(jobs, session.outboxes, recipients, self._clock.ahead())
         numbers = partitions_of(jobs)
         self._member.fence(session.connection, session.primary, numbers)
         session.commit('webhooks: results')

@@ -53,12 +53,21 @@ class Recorder:
         self._probing = probing
         self._in_hand = in_hand
         self.suspects: dict[Recipient, str] = {}
+        self._ahead = 0.0
 
     def record(
-        self, jobs: Iterable[Job], outboxes: dict[str, Outbox], recipients: Recipients
+        self,
+        jobs: Iterable[Job],
+        outboxes: dict[str, Outbox],
+        recipients: Recipients,
+        ahead: float = 0.0,
     ) -> list[Recorded]:
-        """Record ``jobs`` in the current transaction, which the caller fences and commits."""
+        """Record ``jobs`` in the current transaction, which the caller fences and commits.
+
+        :param ahead: seconds by which the clock that says what is due is ahead of the time of day.
+        """
         self.suspects = {}
+        self._ahead = ahead
         recorded: list[Recorded] = []
         by_recipient: dict[Recipient, list[Job]] = {}
         for job in _take_out(list(jobs), outboxes):
@@ -87,7 +96,7 @@ class Recorder:
         for job in jobs:
             message = outboxes[job.home]._p_jar.get(job.message)
             record = self._attempt(job, message)
-            self._probing.note(health, job.outcome, job.resolved_at)
+            self._probing.note(health, job.outcome, job.resolved_at + self._ahead)
             exhausted = False
             if job.outcome.status == GONE_STATUS and state == ACTIVE:
                 self.suspects[recipient] = UNSUBSCRIBED
@@ -125,12 +134,13 @@ class Recorder:
         outcome = job.outcome
         if outcome.permanent or job.is_last or state == DETACHED:
             return False
+        now = job.resolved_at + self._ahead
         due, tries = job.due, job.tries
-        if due <= job.resolved_at:
+        if due <= now:
             delay = self._delay(job)
             if delay is None:
                 return False
-            due, tries = job.resolved_at + delay, tries + 1
+            due, tries = now + delay, tries + 1
         # Sent before its time, to see whether the receiver is back, it has lost nothing.
         schedule = outbox.schedule_of(job.recipient)
         order = message._p_serial + job.message + job.number.to_bytes(4, 'big')
