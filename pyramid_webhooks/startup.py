@@ -14,6 +14,7 @@ import transaction
 from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated, NewRequest
 from pyramid.exceptions import ConfigurationError
+from pyramid.interfaces import IRequestExtensions
 from pyramid.registry import Registry
 from pyramid.security import NO_PERMISSION_REQUIRED
 from transaction.interfaces import TransientError
@@ -52,7 +53,7 @@ from pyramid_webhooks.outbox.memory import Memory
 from pyramid_webhooks.outbox.overview import Overview
 from pyramid_webhooks.outbox.owed import OwedDeliveries
 from pyramid_webhooks.outbox.root import FORMAT, Outbox, outbox_of
-from pyramid_webhooks.registries import databases_of, memory_of
+from pyramid_webhooks.registries import databases_of, memory_of, outbox_databases_of
 from pyramid_webhooks.resources.arguments import check_dialect
 from pyramid_webhooks.resources.globals import bring_records_in_line
 from pyramid_webhooks.resources.keeping import bring_tree_in_line
@@ -158,6 +159,7 @@ def start(event: ApplicationCreated) -> None:
         report_secrets(registry)
     elif len(manager):
         keep_in_memory(registry)
+    report_missing_parts(registry)
     bring_tree_in_line(registry)
     engine = registry.queryUtility(IDeliveryEngine)
     if engine is None or settings.delivery == 'worker' or _only_looking.get():
@@ -166,6 +168,22 @@ def start(event: ApplicationCreated) -> None:
     if not is_one_shot_command() or memory_of(registry) is not None:
         engine.start()
         stop_at_exit(engine)
+
+
+def report_missing_parts(registry: Registry) -> None:
+    """Log what the application does not include, where webhooks would be silent for want of it."""
+    if not outbox_databases_of(registry):
+        logger.warning(
+            'No webhook can be sent: there is neither a ZODB nor a global subscription. Include '
+            'pyramid_zodbconn and set zodbconn.uri, or define a subscription in the configuration.'
+        )
+        return
+    extensions = registry.queryUtility(IRequestExtensions)
+    if extensions is None or 'tm' not in extensions.descriptors:
+        logger.warning(
+            'Requests have no transaction: what happens in them is told only if the application '
+            'commits by itself. Include pyramid_tm.'
+        )
 
 
 def is_one_shot_command() -> bool:

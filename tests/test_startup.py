@@ -16,11 +16,17 @@ from ZODB.POSException import ConflictError
 from pyramid_webhooks.interfaces import IDeliveryEngine, IGlobalManager, IPermissionNames
 from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.resources.globals import record_of
-from pyramid_webhooks.startup import is_one_shot_command, prepare_databases, without_sending
+from pyramid_webhooks.startup import (
+    is_one_shot_command,
+    prepare_databases,
+    stop_delivery,
+    without_sending,
+)
 from tests.company import WithoutVerdicts
 
 NOBODY = 'Nobody can tell'
 UNSIGNED = 'has no secret'
+NO_TRANSACTION = 'Requests have no transaction'
 
 
 class Overtaken(DB):
@@ -178,6 +184,28 @@ def test_without_a_database_there_is_no_engine_and_nothing_to_prepare():
     app = config.make_wsgi_app()
     assert app.registry.queryUtility(IDeliveryEngine) is None
     prepare_databases(app.registry)
+
+
+def test_startup_says_that_nothing_can_be_sent_without_a_database_or_a_subscription(caplog):
+    configure().make_wsgi_app()
+    [warning] = warnings(caplog, 'No webhook can be sent')
+    assert 'Include pyramid_zodbconn and set zodbconn.uri' in warning.getMessage()
+    assert not warnings(caplog, NO_TRANSACTION)
+
+
+def test_startup_says_that_requests_have_no_transaction(tmp_path, caplog):
+    def start(*includes):
+        caplog.clear()
+        config = Configurator(settings={'zodbconn.uri': f'file://{tmp_path}/Data.fs'})
+        for name in (*includes, 'pyramid_zodbconn', 'pyramid_webhooks'):
+            config.include(name)
+        registry = config.make_wsgi_app().registry
+        stop_delivery(registry, timeout=10)
+        registry._zodb_databases[''].close()
+        return len(warnings(caplog, NO_TRANSACTION))
+
+    assert start() == 1
+    assert start('pyramid_tm') == 0
 
 
 def test_processes_that_start_at_once_make_one_outbox(database):

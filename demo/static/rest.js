@@ -36,7 +36,9 @@ export async function all(url, key, limit) {
 
 function sentence(response, answer) {
   if (Array.isArray(answer?.errors)) {
-    return answer.errors.map((error) => `${error.name}: ${error.description}`).join('\n');
+    // The name of a field helps whoever fills in a form; that of a part of the URL helps nobody.
+    const said = ({ location, name, description }) => (location === 'body' ? `${name}: ${description}` : description);
+    return answer.errors.map(said).join('\n');
   }
   return answer?.message?.trim().replace(/\s+/g, ' ') || `The server answered ${response.status} ${response.statusText}.`;
 }

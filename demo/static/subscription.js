@@ -11,6 +11,7 @@ const page = document.getElementById('subscription');
 const { restUrl } = page.dataset;
 const url = restUrl.replace(/\/$/, '');
 const problem = page.querySelector('.problem');
+const note = page.querySelector('.flash');
 const attemptsNode = page.querySelector('.attempts');
 const rows = new Map();
 let failing = false;
@@ -91,7 +92,7 @@ function row(attempt) {
       {},
       badge(KINDS[status], status),
       element('code', {}, attempt.event),
-      element('span', { class: 'grow' }, attempt.message ?? ''),
+      element('span', { class: 'grow', title: attempt.message }, attempt.message ?? ''),
       element('small', {}, `try ${attempt.number}`),
       elapsed === undefined || elapsed === null ? null : element('small', {}, `${Math.round(elapsed * 1000)} ms`),
       status === 'pending' ? element('small', {}, 'due') : null,
@@ -116,9 +117,11 @@ function button(text, act) {
   const click = async (event) => {
     event.preventDefault();
     event.target.disabled = true;
+    show(note, '');
     try {
-      await act();
+      const said = await act();
       show(problem, '');
+      show(note, said);
       await refresh();
     } catch (error) {
       show(problem, error.message);
@@ -129,7 +132,22 @@ function button(text, act) {
 }
 
 function retryButton(attempt) {
-  return button('Retry', () => call('POST', `${attempt.url}/retry`));
+  return button('Retry', async () => {
+    const { number } = await call('POST', `${attempt.url}/retry`);
+    return `Try ${number} of the message is on its way.`;
+  });
+}
+
+async function ping() {
+  await call('POST', `${url}/ping`);
+  return 'A ping is on its way; see below what comes of it.';
+}
+
+async function recover() {
+  const { count, unreachable } = await call('POST', `${url}/recover`, { since: sinceYesterday() });
+  const kept = unreachable ? ` At most ${unreachable} more are not kept any longer.` : '';
+  if (count === 0) return `Nothing has failed in the last day and not succeeded since.${kept}`;
+  return `${count} ${count === 1 ? 'delivery is' : 'deliveries are'} sent again.${kept}`;
 }
 
 function sinceYesterday() {
@@ -137,8 +155,9 @@ function sinceYesterday() {
 }
 
 page.querySelector('.actions').append(
-  button('Ping', () => call('POST', `${url}/ping`)),
-  button('Send again what failed in the last day', () => call('POST', `${url}/recover`, { since: sinceYesterday() })),
+  button('Ping', ping),
+  ' ',
+  button('Send again what failed in the last day', recover),
 );
 
 async function follow() {

@@ -99,7 +99,7 @@ class DestinationPolicy:
         if target.scheme != 'https' and not self.allow_http:
             raise DestinationRefused(
                 f'The target URL for "{target.host}" has the scheme "{target.scheme}"; '
-                'only "https" is allowed.'
+                'only "https" is allowed, unless the setting webhooks.allow_http is true.'
             )
         if target.address is not None:
             self._check(target.address, target.port, target.host)
@@ -130,7 +130,8 @@ class DestinationPolicy:
             if host != str(address):
                 what += f', which the host "{host}" leads to,'
             raise DestinationRefused(
-                f'{what} is {reason}; webhooks are not sent there unless its network is allowed.'
+                f'{what} is {reason}; webhooks are not sent there unless its network is allowed '
+                'by the setting webhooks.allowed_networks.'
             )
         self._check_port(port, host)
 
@@ -138,7 +139,8 @@ class DestinationPolicy:
         if port not in self.allowed_ports:
             allowed = ', '.join(map(str, sorted(self.allowed_ports)))
             raise DestinationRefused(
-                f'The port {port} of "{host}" is not allowed; allowed are: {allowed}.'
+                f'The port {port} of "{host}" is not allowed; allowed are: {allowed} '
+                '(the setting webhooks.allowed_ports).'
             )
 
 

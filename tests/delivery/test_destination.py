@@ -52,7 +52,7 @@ def test_public_https_urls_are_allowed(policy, url):
 @pytest.mark.parametrize(
     ('url', 'reason'),
     [
-        ('http://example.com/', 'only "https" is allowed'),
+        ('http://example.com/', 'only "https" is allowed, unless the setting webhooks.allow_http'),
         ('ftp://example.com/', 'the scheme "ftp"'),
         ('javascript:alert(1)', 'the scheme "javascript"'),
         ('//example.com/', 'does not begin with "https://"'),
@@ -262,7 +262,7 @@ def test_allow_http_allows_http_and_port_80():
 def test_allowed_ports_replace_the_usual_ones():
     policy = DestinationPolicy(allowed_ports=[8443])
     policy.check_url('https://example.com:8443/')
-    assert 'The port 443 of "example.com" is not allowed; allowed are: 8443.' == refusal(
+    assert 'The port 443 of "example.com" is not allowed; allowed are: 8443 (the setting webhooks.allowed_ports).' == refusal(
         policy, 'https://example.com/'
     )
 
