@@ -10,7 +10,7 @@ import argparse
 import warnings
 from collections.abc import Callable, Iterator
 
-from benchmarks import commits, deliveries, greenlets, idle, latency, scale, unwanted
+from benchmarks import commits, deliveries, greenlets, idle, latency, scale, storage, unwanted
 from benchmarks.measuring import SMOKE, Figure
 
 BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], ...]] = {
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], ...]] = {
     'idle': (idle.measure,),
     'latency': (latency.measure,),
     'scale': (scale.measure,),
+    'storage': (storage.measure,),
     'unwanted': (unwanted.measure_deep, unwanted.measure_owners),
 }
 

@@ -279,9 +279,14 @@ def _check_format(name: str, outbox: Outbox) -> None:
 
 def wake_after_fork(event: NewRequest) -> None:
     """Begin to send in the child of a process that did."""
-    engine = event.request.registry.queryUtility(IDeliveryEngine)
-    if engine is not None:
-        engine.continue_after_fork()
+    registry = event.request.registry
+    engine = registry.queryUtility(IDeliveryEngine)
+    if engine is not None and engine.continue_after_fork() and memory_of(registry) is None:
+        logger.error(
+            'This process was forked when the application had been made, with its databases open. '
+            'ZODB is not made for that. Let the application be made in each process: without '
+            '--preload in gunicorn, with lazy-apps = true in uWSGI.'
+        )
 
 
 def stop_delivery(registry: Any, timeout: float | None = None) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -19,27 +20,49 @@ POSTGRESQL = os.environ.get(
 KINDS = ('zeo', 'postgresql')
 
 
+class ZeoServer:
+    """A ZEO server, which can be stopped and started again.
+
+    :ivar process: in which it runs.
+    """
+
+    def __init__(self, folder):
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            self.address = f'127.0.0.1:{free.getsockname()[1]}'
+        self._folder = folder
+        self.start()
+
+    def start(self):
+        command = [sys.executable, '-m', 'ZEO.runzeo', '-a', self.address, '-f', 'Data.fs']
+        self.process = subprocess.Popen(
+            command,
+            cwd=self._folder,
+            env={**os.environ, 'PYTHONPATH': str(ROOT)},
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait(20)
+
+    @property
+    def uri(self):
+        return f'zeo://{self.address}?wait_timeout=30&connection_pool_size=40'
+
+
 @contextlib.contextmanager
 def zeo(folder):
     """Start a ZEO server, and yield the URI of its database."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        address = f'127.0.0.1:{free.getsockname()[1]}'
-    server = subprocess.Popen(
-        [sys.executable, '-m', 'ZEO.runzeo', '-a', address, '-f', str(folder / 'Data.fs')],
-        cwd=folder,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-        stderr=subprocess.DEVNULL,
-    )
+    server = ZeoServer(folder)
     try:
-        yield f'zeo://{address}?wait_timeout=30&connection_pool_size=40'
+        yield server.uri
     finally:
-        server.terminate()
-        server.wait(20)
+        server.stop()
 
 
 @contextlib.contextmanager
-def postgresql(folder):
+def postgresql(folder, keep_history=False):
     """Create a PostgreSQL database, and yield the URI of a RelStorage in it."""
     server = psycopg2.connect(POSTGRESQL)
     server.autocommit = True
@@ -51,7 +74,7 @@ def postgresql(folder):
             cursor.execute(f'create database {name}')
         yield (
             f'postgres://{given["user"]}:{password}@{given["host"]}:{given["port"]}/{name}'
-            '?keep_history=false&connection_pool_size=40'
+            f'?keep_history={str(keep_history).lower()}&connection_pool_size=40'
         )
     finally:
         with server.cursor() as cursor:

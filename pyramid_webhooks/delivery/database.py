@@ -66,8 +66,10 @@ class Database:
         try:
             yield Session(connection, manager)
         finally:
-            manager.abort()
-            connection.close()
+            try:
+                manager.abort()
+            finally:
+                connection.close()
 
     def has_news(self) -> bool:
         """Whether there may have been commits since it was asked last."""

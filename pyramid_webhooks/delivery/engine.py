@@ -32,6 +32,9 @@ class Engine:
         self._loop: Loop | None = None
         self._thread: threading.Thread | None = None
         self._pid: int | None = None
+        #: Whether this process does the work of the application, or is a mere parent so far.
+        self._serves = False
+        self._rests = False
 
     def start(self) -> None:
         """Begin to send. Started twice, or anew in the child of a fork, is fine."""
@@ -39,6 +42,7 @@ class Engine:
             if self.running():
                 return
             self._pid = os.getpid()
+            self._rests = False
             self._signals = Signals()
             self._loop = Loop(self._registry, self._signals)
             self._thread = threading.Thread(
@@ -51,11 +55,28 @@ class Engine:
         thread = self._thread  # Another thread may be stopping it.
         return self._pid == os.getpid() and thread is not None and thread.is_alive()
 
-    def continue_after_fork(self) -> None:
-        """Start anew where the parent of this process had been started."""
-        if self._thread is not None and self._pid != os.getpid():
+    def rest_before_fork(self) -> None:
+        """Stop when this process has not done anything for the application yet.
+
+        It is about to fork, and the child may be what serves: it should inherit neither threads
+        in the middle of something nor a database that its parent goes on to write.
+        """
+        if self.running() and not self._serves:
+            self.stop()
+            self._rests = True
+
+    def continue_after_fork(self) -> bool:
+        """Start anew where this was stopped because of a fork, or runs in the parent only.
+
+        :returns: whether this process is a child in which it was started now.
+        """
+        self._serves = True
+        inherited = (self._rests or self._thread is not None) and self._pid != os.getpid()
+        if inherited:
             self._lock = threading.Lock()
+        if inherited or self._rests:
             self.start()
+        return inherited
 
     def wake(self, hints: Iterable[Hint] = ()) -> None:
         """Something was committed. ``sync`` delivery waits here until it is sent.
@@ -74,6 +95,7 @@ class Engine:
 
         :returns: False when that took longer than ``timeout`` seconds, or the engine ended.
         """
+        self.continue_after_fork()
         return self._signals.wait_until_quiet(self._signals.wake(), timeout, self.running)
 
     def stop(self, timeout: float | None = None) -> None:
@@ -81,6 +103,7 @@ class Engine:
 
         :param timeout: seconds to wait for open requests; by default the setting ``timeout``.
         """
+        self._rests = False
         thread = self._thread
         if thread is None or self._pid != os.getpid():
             return
@@ -93,7 +116,7 @@ class Engine:
 
 
 def stop_at_exit(engine: Engine) -> None:
-    """Stop ``engine`` when the interpreter ends, if it still exists then."""
+    """Stop ``engine`` when the interpreter ends or forks, if it still exists then."""
     reference = weakref.ref(engine)
 
     def stop() -> None:
@@ -101,4 +124,10 @@ def stop_at_exit(engine: Engine) -> None:
         if found is not None:
             found.stop()
 
+    def rest() -> None:
+        found = reference()
+        if found is not None:
+            found.rest_before_fork()
+
     atexit.register(stop)
+    os.register_at_fork(before=rest)

@@ -24,6 +24,8 @@ from pyramid_webhooks.registries import databases_of
 from pyramid_webhooks.scripts.outcome import UNUSABLE, CommandError
 from pyramid_webhooks.startup import without_sending
 
+logger = logging.getLogger(__name__)
+
 _TRIES = 10
 Answer = TypeVar('Answer')
 
@@ -154,6 +156,10 @@ def _not_made(config: str, error: BaseException) -> CommandError:
 
 def close_databases(registry: Any) -> None:
     """Close the databases of the application."""
-    for database in databases_of(registry).values():
-        with contextlib.suppress(NoTransaction):
+    for name, database in databases_of(registry).items():
+        try:
             database.close()
+        except Exception as error:
+            # ZODB fails to close connections that could not be opened in an outage, and explicit
+            # ones that are idle.
+            logger.debug('The database %r was not closed well: %r.', name, error)

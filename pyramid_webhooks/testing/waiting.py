@@ -22,6 +22,8 @@ def wait_for_deliveries(registry: Any, timeout: float = 10) -> None:
     deadline = time.monotonic() + timeout
     owed = registry.getUtility(IOwedDeliveries)
     engine = registry.queryUtility(IDeliveryEngine)
+    if engine is not None:
+        engine.continue_after_fork()
     running = engine is not None and engine.running()
     while True:
         remaining = deadline - time.monotonic()

@@ -22,11 +22,12 @@ class Process:
 
     :param shift: seconds that its clock is ahead of ours.
     :param log: a file for what it logs.
+    :param module: what is run in it.
     """
 
-    def __init__(self, *arguments, shift=0, log=None):
+    def __init__(self, *arguments, shift=0, log=None, module='tests.chaos.member'):
         self._process = subprocess.Popen(
-            [sys.executable, '-m', 'tests.chaos.member', *map(str, arguments)],
+            [sys.executable, '-m', module, *map(str, arguments)],
             cwd=ROOT,
             env={**os.environ, 'PYTHONPATH': str(ROOT), 'CLOCK_SHIFT': str(shift)},
             stderr=log,

@@ -115,11 +115,33 @@ def test_a_child_of_a_fork_has_no_threads_until_its_first_request(make_company, 
     os.close(writing)
     assert os.read(reading, 20) == b'not running'
     os.close(reading)
-    assert engine.running()
     company.subscribe('/', receiver.url)
+    assert engine.running()
     company.add('/NWS/OUN', 'ann')
     company.settle()
     assert len(receiver.requests) == 1
+
+
+def test_a_process_that_has_served_goes_on_to_send_when_it_forks(company):
+    engine = engine_of(company)
+    assert company.request(lambda context, request: engine.running())
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert engine.running()
+
+
+def test_a_process_that_has_served_nobody_rests_when_it_forks_until_it_owes(company, receiver):
+    engine = engine_of(company)
+    assert engine.running()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(len(threads()))
+    assert os.waitpid(pid, 0)[1] == 0
+    assert not engine.running() and not threads()
+    wait_for_deliveries(company.registry)
+    assert engine.running()
 
 
 def test_a_commit_that_nobody_told_of_is_found(company, receiver):
