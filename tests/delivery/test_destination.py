@@ -262,8 +262,9 @@ def test_allow_http_allows_http_and_port_80():
 def test_allowed_ports_replace_the_usual_ones():
     policy = DestinationPolicy(allowed_ports=[8443])
     policy.check_url('https://example.com:8443/')
-    assert 'The port 443 of "example.com" is not allowed; allowed are: 8443 (the setting webhooks.allowed_ports).' == refusal(
-        policy, 'https://example.com/'
+    assert refusal(policy, 'https://example.com/') == (
+        'The port 443 of "example.com" is not allowed; allowed are: 8443 '
+        '(the setting webhooks.allowed_ports).'
     )
 
 

@@ -174,7 +174,8 @@ def test_a_refused_destination_is_said_so():
     outcome = perform(adapter, prepared('https://evil.example/'), 5)
     assert outcome.message == (
         'The address 169.254.169.254, which the host "evil.example" leads to, is a cloud '
-        'metadata service; webhooks are not sent there unless its network is allowed by the setting webhooks.allowed_networks.'
+        'metadata service; webhooks are not sent there unless its network is allowed '
+        'by the setting webhooks.allowed_networks.'
     )
     assert not outcome.permanent
 
