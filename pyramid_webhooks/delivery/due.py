@@ -77,8 +77,11 @@ class DueReader:
         queue = schedule.queue(recipient)
         lane = None if obj is None else self._holding.lane(recipient, obj)
         if lane is not None and not lane.health.is_open and obj.log.health.is_open:
-            # The probe has just succeeded. Recording that is what puts everything in order.
-            return
+            if self._holding.jobs_of(recipient):
+                # The probe has just succeeded. Recording that is what puts everything in order.
+                return
+            # It was closed by a result that is not recorded: that of a partition that was lost.
+            self._holding.relearn(recipient, obj)
         if lane is not None and lane.health.is_open:
             found = self._probe(view, lane, queue)
             room = len(found)

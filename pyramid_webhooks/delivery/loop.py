@@ -148,6 +148,9 @@ class Loop:
     def _only_held(self, jobs: list[Job]) -> list[Job]:
         """Leave out what was sent before its partition was lost: it is owed elsewhere, or anew."""
         held = [job for job in jobs if self._holding.holds(job)]
+        if len(held) < len(jobs):
+            # Their receivers were busy with them when what is due was looked for.
+            self._due.changed(partitions_of(job for job in jobs if not self._holding.holds(job)))
         self._lanes.recorded(len(jobs) - len(held))
         return held
 

@@ -1,6 +1,7 @@
 """Reading what is due into memory."""
 
 from pyramid_webhooks import manager_of
+from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.due import DueReader
 from pyramid_webhooks.delivery.holding import ALLOWANCE, Holding, View
 from pyramid_webhooks.delivery.lanes import Lanes
@@ -36,7 +37,7 @@ class Reading:
         self.holding = Holding(self.lanes)
         self.member = Member(15)
         self.member.owned = dict.fromkeys(range(64), 1)
-        self.due = DueReader(self.holding, self.member)
+        self.due = DueReader(self.holding, self.member, Clock())
 
     def read(self):
         """Read what is due, as if what was read before were in flight."""
@@ -83,9 +84,20 @@ def test_nothing_is_read_between_the_success_of_a_probe_and_its_recording(make_c
     """Recording it brings the retries forward, which come before what was never tried."""
 
     def do(reading):
+        assert len(reading.read()) == ALLOWANCE
         reading.subscription.log.health.probe_at = 1.0
         assert reading.read() == []
         reading.subscription.log.health.succeed()
         assert len(reading.read()) == ALLOWANCE
+
+    in_reading(make_company, receiver, do)
+
+
+def test_a_receiver_that_is_held_for_healthy_without_reason_is_probed(make_company, receiver):
+    """A success that belongs to another process now has changed nothing that is stored."""
+
+    def do(reading):
+        reading.subscription.log.health.probe_at = 1.0
+        assert len(reading.read()) == 1
 
     in_reading(make_company, receiver, do)
