@@ -17,6 +17,7 @@ GUIDES = (
     'delivery.rst',
     'signing.rst',
     'destinations.rst',
+    'troubleshooting.rst',
     'from-nti-webhooks.rst',
     'from-django-rest-hooks.rst',
 )
