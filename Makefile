@@ -4,11 +4,12 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench acceptance wheel clean
+.PHONY: help demo test long lint docs bench acceptance wheel clean
 
 help:
 	@echo 'make demo        a company with webhooks, at http://127.0.0.1:6543/'
 	@echo 'make test        the tests'
+	@echo 'make long        those that take long: several processes, killed and frozen'
 	@echo 'make lint        style, and that imports point one way'
 	@echo 'make docs        the documentation, into docs/_build/html'
 	@echo 'make bench       what webhooks cost, printed'
@@ -22,6 +23,9 @@ demo: $(VENV)/.installed-demo
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(ARGS)
+
+long: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

@@ -19,6 +19,8 @@ SLOW_ALLOWANCE = 64
 FAILING_ALLOWANCE = 4
 #: Jobs in memory altogether. Receivers that have not proved themselves get less as it fills.
 WINDOW = 20_000
+#: Jobs that are prepared in one transaction, and those of one more subscription.
+PREPARE_LIMIT = 100
 
 REMOVED = 'The subscription has been removed.'
 
@@ -183,8 +185,13 @@ class Holding:
         lane = self._lanes.lane(recipient)
         return len(self._waiting.get(recipient, ())) + len(lane.jobs) + lane.open
 
+    @property
+    def more(self) -> bool:
+        """Whether there is more to be prepared at once."""
+        return bool(self._movable)
+
     def prepare(self, view: View) -> tuple[list[Job], list[Job]]:
-        """Prepare the next jobs of each lane.
+        """Prepare the next jobs of each lane; not too many of them in one transaction.
 
         :returns: those that can be sent; and those that can't because their subscription was
             removed or deactivated meanwhile.
@@ -199,7 +206,11 @@ class Holding:
         taken: list[tuple[Recipient, int]] = []
         # Most of the time the others are as many as before, and no more of theirs is prepared.
         self._movable |= self._lanes.moved()
+        looked_at: list[Recipient] = []
         for recipient in self._movable:
+            if len(ready) >= PREPARE_LIMIT:
+                break
+            looked_at.append(recipient)
             jobs = self._waiting.get(recipient)
             room = self._lanes.lane(recipient).ahead() if jobs else 0
             if not jobs or room <= 0:
@@ -213,7 +224,8 @@ class Holding:
             del self._waiting[recipient][:room]
             if not self._waiting[recipient]:
                 del self._waiting[recipient]
-        self._movable.clear()
+        for recipient in looked_at:
+            del self._movable[recipient]
         for recipient in view.stopped:
             returned += self.unsent(recipient)
         self._movable.update((job.recipient, None) for job in returned)

@@ -185,7 +185,8 @@ class Loop:
             self._signals.set_quiet(wakes)
 
     def _something_to_do(self, wakes: int, hints: set[Hint]) -> bool:
-        if hints or self._news() or self._intake.more or self._must_record():
+        more = self._intake.more or self._holding.more
+        if hints or more or self._news() or self._must_record():
             return True
         if wakes > self._scanned or self._membership.is_due():
             return True

@@ -20,7 +20,7 @@ LEASE = 2
 #: What a member waits after an attempt that failed, and how often it tries.
 WAIT, TRIES = 1, 4
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
 
 
 @pytest.fixture(params=['zeo'])

@@ -47,6 +47,7 @@ def office(uri, receiver):
     company.stop()
 
 
+@pytest.mark.long
 def test_workers_that_are_killed_and_frozen_lose_nothing_and_repeat_what_was_in_flight(uri):
     result = disturb(
         uri, events=300, workers=3, concurrency=CONCURRENCY, lease=LEASE, every=1.0, frozen=4
@@ -54,7 +55,7 @@ def test_workers_that_are_killed_and_frozen_lose_nothing_and_repeat_what_was_in_
     assert result.committed == 300
     assert result.conflicts == ['0 []\n'] * 2
     assert (result.lost, result.foreign, result.renamed) == ([], [], [])
-    assert result.disturbances >= 3
+    assert result.disturbances >= 2
     assert result.repeats <= result.disturbances * 2 * CONCURRENCY
     assert result.slowest < 4 + 2 * LEASE
 
@@ -68,6 +69,7 @@ def test_partitions_are_spread_evenly_as_workers_come_and_go(office, start):
     wait_until(lambda: are_even(office, 3), what='an even share for three')
 
 
+@pytest.mark.long
 def test_each_delivery_is_sent_once_while_workers_join_and_leave_cleanly(office, start, receiver):
     receiver.answer(delay=0.02)
     workers = start(1)
@@ -96,6 +98,7 @@ def test_what_another_process_commits_is_picked_up_soon(office, start, receiver)
     assert sorted(delays)[2] < 0.5, delays
 
 
+@pytest.mark.long
 def test_a_worker_that_ends_keeps_what_it_has_in_flight_for_longer_than_a_lease(
     office, start, receiver
 ):

@@ -19,7 +19,7 @@ EVENTS = 5 * OFFICES
 #: Of the requests that are open when a worker is frozen, so many are answered.
 ANSWERED = CONCURRENCY // 4
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
 
 
 class Gate:

@@ -22,6 +22,7 @@ def test_whatever_was_committed_arrives_after_a_kill_and_nothing_else(tmp_path):
     assert arrivals.faults(CONCURRENCY) == []
 
 
+@pytest.mark.long
 def test_so_it_does_with_failures_and_retries_in_flight_and_kills_inside_of_commits(tmp_path):
     arrivals = kill_and_restart(tmp_path, kills=7, commits=300, seed=1, **TROUBLE)
     assert arrivals.committed >= 300
@@ -30,6 +31,7 @@ def test_so_it_does_with_failures_and_retries_in_flight_and_kills_inside_of_comm
     assert arrivals.faults(CONCURRENCY) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('kind', KINDS)
 def test_so_it_does_where_processes_share_a_database(tmp_path, kind):
     with shared_database(kind, tmp_path) as uri:

@@ -66,6 +66,14 @@ class Commands:
 
 
 @pytest.fixture(autouse=True)
+def interruptible():
+    """Let processes that are started here hear SIGINT, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
 def logging_as_before():
     """Undo what configuration files say of logging, and what is done where they say nothing."""
     root, ours = logging.getLogger(), logging.getLogger('pyramid_webhooks')

@@ -98,6 +98,7 @@ def test_a_second_signal_ends_a_worker_at_once(web, ini, run, receiver, kind):
     assert statuses(web) == ['pending']
 
 
+@pytest.mark.long
 def test_one_worker_has_many_slow_requests_open_in_greenlets(web, ini, run, receiver):
     count = 300
     receiver.answer(delay=2)
