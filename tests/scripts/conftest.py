@@ -67,7 +67,7 @@ class Commands:
 
 @pytest.fixture(autouse=True)
 def interruptible():
-    """Let processes that are started here hear SIGINT, also where the tests run in the background."""
+    """Let processes that are started here hear SIGINT, wherever the tests themselves run."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
