@@ -54,25 +54,35 @@ def conflicts() -> Iterator[Finding]:
 
 def kills() -> Iterator[Finding]:
     """Kill -9 between commit and delivery, at random moments."""
-    count, rounds, concurrency = sized(10_000, 200), sized(10, 1), 8
-    for number in range(rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            arrivals = kill_and_restart(
-                Path(folder),
-                kills=1,
-                commits=count,
-                concurrency=concurrency,
-                seed=number,
-                delay=0.02,
-            )
-        faults = arrivals.faults(concurrency)
-        if arrivals.committed < count:
-            faults.append(f'fewer than {count} were committed')
-        yield Finding(
-            not faults,
-            f'kill {number + 1}: {arrivals.committed} committed, {arrivals.repeats[0]} repeated, '
-            f'{max(arrivals.backlogs)} owed at the kill; {"; ".join(faults) or "none lost"}',
+    for number in range(sized(10, 1)):
+        yield kill_once(number)
+
+
+def kill_once(number: int, uri: str | None = None) -> Finding:
+    """One kill of those.
+
+    :param number: of the kill; seeds the chance.
+    :param uri: of an empty database, as zodbconn has it; None for a FileStorage.
+    """
+    count, concurrency = sized(10_000, 200), 8
+    with tempfile.TemporaryDirectory() as folder:
+        arrivals = kill_and_restart(
+            Path(folder),
+            kills=1,
+            commits=count,
+            concurrency=concurrency,
+            seed=number,
+            delay=0.02,
+            uri=uri,
         )
+    faults = arrivals.faults(concurrency)
+    if arrivals.committed < count:
+        faults.append(f'fewer than {count} were committed')
+    return Finding(
+        not faults,
+        f'kill {number + 1}: {arrivals.committed} committed, {arrivals.repeats[0]} repeated, '
+        f'{max(arrivals.backlogs)} owed at the kill; {"; ".join(faults) or "none lost"}',
+    )
 
 
 def cost() -> Iterator[Finding]:

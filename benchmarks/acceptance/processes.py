@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import backlog, greenlets, workers
+from benchmarks.acceptance.crashes import kills_on
 from benchmarks.acceptance.finding import Finding, judged
+from benchmarks.acceptance.foundation import kill_once
 from benchmarks.measuring import sized
 from tests.chaos.cluster import Process, Result, disturb
 from tests.chaos.member import committed_numbers, furnish, open_company
@@ -91,9 +93,20 @@ def hot_subscription() -> Iterator[Finding]:
     )
 
 
+def kills() -> Iterator[Finding]:
+    """The kill bars of a single process, on PostgreSQL."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(sized(10, 1)):
+            with postgresql(Path(folder)) as uri:
+                yield kill_once(number, uri)
+        with postgresql(Path(folder)) as uri:
+            yield from kills_on(uri)
+
+
 BARS: dict[int, Callable[[], Iterator[Finding]]] = {
     1: disturbances,
     2: scaling,
     3: owed_million,
     4: hot_subscription,
+    5: kills,
 }
