@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator
+from importlib.machinery import PathFinder
 from typing import Any, TypeVar
 
 import plaster
@@ -151,7 +152,17 @@ def begin_logging(config: str, talkative: bool = False) -> None:
 
 def _not_made(config: str, error: BaseException) -> CommandError:
     said = f'{type(error).__name__}: {error}'.rstrip(': ')
+    if isinstance(error, ModuleNotFoundError) and _is_here(error.name or ''):
+        said += (
+            '. It is in this folder, where a command that is installed does not look: install '
+            'it, or type "python -m pyramid_webhooks.scripts" instead of "pwebhooks".'
+        )
     return CommandError(f'The application of {config} could not be made. {said}', UNUSABLE)
+
+
+def _is_here(module: str) -> bool:
+    """Whether a module of this name would be found if the working directory were searched."""
+    return bool(module) and PathFinder.find_spec(module, [os.getcwd()]) is not None
 
 
 def close_databases(registry: Any) -> None:

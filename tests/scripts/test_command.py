@@ -100,6 +100,18 @@ def test_a_file_that_makes_no_application_is_said_to_make_none(commands, tmp_pat
     assert said in commands.refused('list', ini=str(ini), code=2)
 
 
+def test_an_application_that_only_lies_in_the_folder_is_said_to_be_found_by_python(
+    commands, tmp_path, monkeypatch
+):
+    ini = tmp_path / 'lonely.ini'
+    ini.write_text('[app:main]\nuse = call:lonely:main\n')
+    monkeypatch.chdir(tmp_path)
+    remedy = 'python -m pyramid_webhooks.scripts'
+    assert remedy not in commands.refused('list', ini=str(ini), code=2)
+    (tmp_path / 'lonely.py').write_text('')
+    assert remedy in commands.refused('list', ini=str(ini), code=2)
+
+
 def test_a_database_that_another_process_has_open_is_said_to_be_in_use(commands, capsys):
     commands.open()
     assert main([commands.ini, 'list']) == 2
