@@ -32,6 +32,7 @@ class Figure:
     :ivar unit: of the values.
     :ivar goal: the most, or with ``at_least`` the least, that the median should be; or None.
     :ivar note: what else belongs to it.
+    :ivar aim: whether the goal is aimed at rather than promised.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Figure:
     goal: float | None = None
     at_least: bool = False
     note: str = ''
+    aim: bool = False
 
     @property
     def median(self) -> float:
@@ -60,7 +62,7 @@ class Figure:
         text = f'{text:<78} ({low:.{digits}f} … {high:.{digits}f})'
         if self.goal is not None:
             sign = '≥' if self.at_least else '≤'
-            text += f'  goal {sign} {self.goal:g}: {"yes" if self.good else "NO"}'
+            text += f'  {"aim" if self.aim else "goal"} {sign} {self.goal:g}: {"yes" if self.good else "NO"}'
         return f'{text}  {self.note}' if self.note else text
 
     def keep(self) -> None:

@@ -1,7 +1,8 @@
 """Every promise at its full size: ``python -m benchmarks.acceptance [BAR …]``.
 
-Prints a line for each finding, and fails when a promise is not kept. ``2`` names all bars of
-part 2, ``2.6`` one of them. Everything together takes about an hour.
+Prints a line for each finding, and fails when a promise is not kept; an aim that is not reached
+is a MISS. ``2`` names all bars of part 2, ``2.6`` one of them. Everything together takes more
+than an hour.
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ def _check(bar: str) -> bool:
     kept = True
     try:
         for finding in BARS[bar]():
-            kept = kept and finding.kept
-            print(f'  bar {bar} {_word(finding.kept)}  {finding.text}', flush=True)
+            kept = kept and (finding.kept or finding.aim)
+            word = 'MISS' if finding.aim and not finding.kept else _word(finding.kept)
+            print(f'  bar {bar} {word}  {finding.text}', flush=True)
     except Exception:
         traceback.print_exc()
         kept = False
