@@ -62,7 +62,8 @@ class Figure:
         text = f'{text:<78} ({low:.{digits}f} … {high:.{digits}f})'
         if self.goal is not None:
             sign = '≥' if self.at_least else '≤'
-            text += f'  {"aim" if self.aim else "goal"} {sign} {self.goal:g}: {"yes" if self.good else "NO"}'
+            kind = 'aim' if self.aim else 'goal'
+            text += f'  {kind} {sign} {self.goal:g}: {"yes" if self.good else "NO"}'
         return f'{text}  {self.note}' if self.note else text
 
     def keep(self) -> None:
