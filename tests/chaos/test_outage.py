@@ -17,7 +17,7 @@ from tests.storages import POSTGRESQL, ZeoServer, shared_database
 LEASE = 2
 OUTAGE = 2.5 * LEASE
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
 
 
 class Frozen:

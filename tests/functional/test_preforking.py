@@ -17,7 +17,7 @@ from tests.storages import zeo
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.timeout(90), pytest.mark.long]
 
 
 class Server:
