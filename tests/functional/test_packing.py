@@ -88,7 +88,7 @@ def test_a_packed_database_delivers_all_that_is_owed_and_keeps_the_histories(com
 
     company.at('/', go_on)
     company.settle()
-    assert numbers(receiver, '/done') == [1, 2, 3, 4, 5, 6]
+    assert sorted(numbers(receiver, '/done')) == [1, 2, 3, 4, 5, 6]
     assert sorted(numbers(receiver, '/later')) == [1, 1, 2, 2, 3, 3, 4, 5, 6]
     assert sorted(numbers(receiver, '/held')) == [1, 1, 2, 2, 3, 3]
     company.database.pack()
@@ -157,7 +157,6 @@ def test_a_transaction_that_spans_a_pack_succeeds_or_may_be_tried_again(company,
     if cold:
         paused.connection.cacheMinimize()
     error = paused.commit()
-    print(repr(error))
     assert error is None or isinstance(error, TransientError)
     company.settle()
-    assert numbers(receiver, '/') == [1, 2, 4, 5] + [3] * (error is None)
+    assert sorted(numbers(receiver, '/')) == [1, 2, *([3] * (error is None)), 4, 5]
