@@ -17,6 +17,7 @@ from pyramid_webhooks.outbox.owed import first_attempt
 from pyramid_webhooks.outbox.root import partition_of
 from pyramid_webhooks.outbox.run import Row, Run
 from pyramid_webhooks.outbox.schedule import Recipient
+from pyramid_webhooks.outbox.segment import ENTRY_LIMIT as SEGMENT_SIZE
 from pyramid_webhooks.outbox.segment import unpack
 
 #: Entries of the intake that are put away in one transaction, and deliveries in one run.
@@ -75,9 +76,12 @@ class Parking:
         """Monotonic time at which something is to be put away; None when there is nothing."""
         if not self:
             return None
-        at_once = self._hurry or self._entries >= ENTRY_LIMIT or self._leaving_segments
-        at_once = at_once or self._released
+        at_once = self._hurry or self._leaving_segments or self._released or self._is_much()
         return 0.0 if at_once else self._due
+
+    def _is_much(self) -> bool:
+        """Whether more would be too much for one transaction, counted or by what has room."""
+        return self._entries >= ENTRY_LIMIT or len(self._segments) * SEGMENT_SIZE >= ENTRY_LIMIT
 
     def settled(self) -> None:
         """The transaction of :meth:`put_away` was committed."""

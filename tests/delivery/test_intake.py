@@ -31,13 +31,13 @@ class Reading:
         self.reader = IntakeReader(self.holding, self.member, Clock())
         self.database = Database(company.registry)
 
-    def read(self, commit=True):
+    def read(self, commit=True, put_away=True):
         """Read once; return the jobs that were taken, what was dropped, and what is left."""
         settings = self.company.registry.getUtility(ISettings)
         with self.database.session() as session:
             recipients = Recipients(self.company.registry, settings, session.connection)
             view = View(session.outboxes, recipients)
-            seen = self.reader.read(view, ())
+            seen = self.reader.read(view, (), put_away=put_away)
             if commit:
                 session.commit('read')
                 self.reader.accept(seen)
@@ -102,6 +102,22 @@ def test_more_than_may_be_in_memory_waits_in_the_schedule_in_order(reading):
     assert reading.read()[0] == [], 'it has its place behind the others'
     assert reading.read() == ([], [], UNPROVEN_ALLOWANCE)
     assert reading.waiting() == [(AT_ONCE, False)] * 41
+
+
+def test_no_more_waits_in_the_intake_than_can_be_put_away_in_one_transaction(
+    reading, monkeypatch
+):
+    """However long ago something was put away last."""
+    monkeypatch.setattr('pyramid_webhooks.delivery.parking.ENTRY_LIMIT', 300)
+    reading.company.add('/NWS/OUN', *[f'a{number}' for number in range(UNPROVEN_ALLOWANCE + 9)])
+    reading.read()
+    reading.read()
+    reading.company.add('/NWS/OUN', *[f'b{number}' for number in range(99)])
+    reading.read(put_away=False)
+    assert reading.reader.parking.due() > time.monotonic()
+    reading.company.add('/NWS/OUN', *[f'c{number}' for number in range(300)])
+    reading.read(put_away=False)
+    assert reading.reader.parking.due() == 0.0
 
 
 def test_a_receiver_that_has_proved_itself_may_have_more(reading):

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pyramid_webhooks.delivery.exchange import Outcome
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lane import PROVEN_AHEAD, SLOW_ANSWER, UNPROVEN_AHEAD
-from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.lanes import Lanes, clock
 from pyramid_webhooks.delivery.probing import Probing
 from pyramid_webhooks.resources.health import STRIKES, Health
 
@@ -283,6 +283,19 @@ def test_what_was_not_sent_can_be_taken_out():
         finish(lanes, job)
     assert take(lanes) is None
     assert not lanes.busy()
+
+
+def test_nothing_is_started_when_the_lease_has_ended_until_it_is_renewed():
+    lanes = Lanes(8, 8)
+    prove(lanes, 'a')
+    first, second = jobs('a', 2)
+    lanes.offer([first, second])
+    lanes.trust_until(clock() + 60)
+    assert take(lanes) is first
+    lanes.trust_until(clock())
+    assert take(lanes) is None
+    lanes.trust_until(clock() + 60)
+    assert take(lanes) is second
 
 
 def test_it_is_busy_until_everything_is_recorded():

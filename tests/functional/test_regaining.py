@@ -2,8 +2,12 @@
 
 import threading
 
+import pytest
+
+from pyramid_webhooks import manager_of
+from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import outbox_of
-from tests.company import wait_until
+from tests.company import messages, wait_until
 
 
 class Gate:
@@ -53,3 +57,62 @@ def test_a_probe_that_counts_for_nobody_is_made_again(make_company, receiver):
     wait_until(lambda: has_everything(company))
     gate.opened.set()
     wait_until(lambda: company.at('/', lambda m: m[id].log.succeeded) == 20)
+
+
+class Other(Member):
+    """Somebody else who sends, in theory."""
+
+    def take_over(self, root):
+        outbox = outbox_of(root._p_jar)
+        self.beat(outbox)
+        for partition in outbox.partitions:
+            partition.give(self.id)
+
+    def give_back(self, root):
+        self.release(outbox_of(root._p_jar))
+
+
+@pytest.fixture
+def other():
+    other = Other(15)
+    yield other
+    other.end()
+
+
+def wait_until_it_is_noticed(caplog):
+    wait_until(lambda: 'were taken over by another process' in messages(caplog))
+
+
+def test_a_result_is_not_recorded_by_whom_the_partition_does_not_belong_to_any_more(
+    company, receiver, other, caplog
+):
+    """It is taken over while the request is answered, too late to be noticed before."""
+
+    def answer(request):
+        if len(receiver.requests) == 1:
+            company.transact(other.take_over)
+
+    receiver.answer(answer)
+    id = company.subscribe('/', receiver.url)
+    company.add('/NWS/OUN', 'ann')
+    wait_until_it_is_noticed(caplog)
+    assert company.attempts('/', id)[0][0] == 'pending'
+    company.transact(other.give_back)
+    wait_until(lambda: company.attempts('/', id)[0][0] == 'successful')
+    assert len(receiver.requests) == 2
+
+
+def test_a_command_is_left_to_whom_the_partition_belongs_to(company, receiver, other, caplog):
+    id = company.subscribe('/', receiver.url)
+    company.settle()
+
+    def deactivate(root):
+        manager = manager_of(root)
+        manager.deactivate(manager[id])
+        other.take_over(root)
+
+    company.transact(deactivate)
+    wait_until_it_is_noticed(caplog)
+    assert not company.transact(everything_is_put_away)
+    company.transact(other.give_back)
+    wait_until(lambda: company.transact(everything_is_put_away))

@@ -3,8 +3,10 @@
 import pytest
 import transaction
 from pyramid.response import Response
+from transaction.interfaces import DoomedTransaction
 from ZODB.POSException import ConflictError
 
+from pyramid_webhooks.outbox.intake import Intake
 from tests.company import Deliberate, add, modify
 
 
@@ -260,6 +262,29 @@ def test_a_second_commit_after_a_failed_hook_still_owes_it(company, receiver):
     manager.commit()
     connection.close()
     assert names(company, receiver) == ['ann']
+
+
+def test_what_can_not_be_owed_can_not_be_committed_either_not_even_at_a_second_try(
+    company, receiver, monkeypatch
+):
+    def fail(intake, entry):
+        raise OSError('No space left on device')
+
+    manager = transaction.TransactionManager()
+    connection = company.database.open(manager)
+    office = connection.root()['company']['NWS']['OUN']
+    add(office, 'ann', company.registry.notify)
+    with monkeypatch.context() as broken:
+        broken.setattr(Intake, 'append', fail)
+        with pytest.raises(OSError, match='No space left'):
+            manager.commit()
+    with pytest.raises(DoomedTransaction):
+        manager.commit()
+    manager.abort()
+    assert 'ann' not in office
+    manager.abort()
+    connection.close()
+    assert names(company, receiver) == []
 
 
 def test_a_script_with_a_transaction_of_its_own_is_delivered(company, receiver):
