@@ -21,6 +21,8 @@ FAILING_ALLOWANCE = 4
 WINDOW = 20_000
 #: Jobs that are prepared in one transaction, and those of one more subscription.
 PREPARE_LIMIT = 100
+#: Deliveries of one subscription that are dropped in one transaction.
+DROP_LIMIT = 2_000
 
 REMOVED = 'The subscription has been removed.'
 
@@ -61,14 +63,19 @@ class View:
         """The schedule of a subscription in the outbox of ``home``."""
         return self.outboxes[home].schedule_of(recipient)
 
-    def drop_queue(self, home: str, recipient: Recipient) -> None:
-        """Drop what waits for a subscription."""
+    def drop_queue(self, home: str, recipient: Recipient) -> bool:
+        """Drop what waits for a subscription, a limited number in one transaction.
+
+        :returns: whether that was all.
+        """
         schedule = self.schedule_of(home, recipient)
         queue = schedule.queue(recipient)
-        if queue is not None:
-            for _, item in queue.items():
-                self.drop(item.message.id, recipient)
-            schedule.drop(recipient)
+        if queue is None:
+            return True
+        for key, item in list(queue.items(limit=DROP_LIMIT)):
+            self.drop(item.message.id, recipient)
+            schedule.remove(recipient, key)
+        return not queue
 
     def drop(self, message_id: str, recipient: Recipient, reason: str = REMOVED) -> None:
         """Note that a delivery is dropped."""

@@ -269,8 +269,9 @@ class IntakeReader:
                         self._resume(view, owing, recipient)
                 elif state == INACTIVE:
                     view.schedule_of(owing, recipient).hold(recipient)
-                else:
-                    view.drop_queue(owing, recipient)
+                elif not view.drop_queue(owing, recipient):
+                    self._unfinished = True
+                    return
         segment.take(key, oids)
 
     def _resume(self, view: View, home: str, recipient: Recipient) -> None:

@@ -104,9 +104,7 @@ def test_more_than_may_be_in_memory_waits_in_the_schedule_in_order(reading):
     assert reading.waiting() == [(AT_ONCE, False)] * 41
 
 
-def test_no_more_waits_in_the_intake_than_can_be_put_away_in_one_transaction(
-    reading, monkeypatch
-):
+def test_no_more_waits_in_the_intake_than_can_be_put_away_in_one_transaction(reading, monkeypatch):
     """However long ago something was put away last."""
     monkeypatch.setattr('pyramid_webhooks.delivery.parking.ENTRY_LIMIT', 300)
     reading.company.add('/NWS/OUN', *[f'a{number}' for number in range(UNPROVEN_ALLOWANCE + 9)])
@@ -162,6 +160,22 @@ def test_what_a_removed_one_is_owed_is_dropped(reading):
     jobs, dropped, owed = reading.read()
     assert jobs == [] and owed == 0
     assert len({each.message_id for each in dropped}) == 2
+
+
+def test_a_long_queue_of_a_removed_one_is_dropped_in_parts(reading, monkeypatch):
+    monkeypatch.setattr('pyramid_webhooks.delivery.holding.DROP_LIMIT', 20)
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(50)])
+    reading.company.at('/', lambda m: [m.deactivate(each) for each in m.values()])
+    reading.read()
+    assert len(reading.waiting()) == 50
+    reading.company.at('/', lambda m: m.__delitem__(list(m)[0]))
+    dropped = []
+    for left in (30, 10, 0):
+        dropped += [each.message_id for each in reading.read()[1]]
+        assert len(reading.waiting()) == left
+        assert reading.reader.more is (left > 0)
+    assert len(set(dropped)) == len(dropped) == 50
+    assert reading.read() == ([], [], 0)
 
 
 def test_commands_may_be_read_in_any_order(reading):

@@ -69,11 +69,11 @@ def send(receiver):
     registry = config.registry
     settings = registry.getUtility(ISettings)
     adapter = make_transport(settings, registry.getUtility(IDestinationPolicy))
-    sender = Sender(registry, settings, adapter)
+    sender = Sender(registry, settings, adapter, lambda job: job.number == 1)
 
-    def send(dialect='', data=b'{}', headers=(), secrets=(), problem=None, to=None):
+    def send(dialect='', data=b'{}', headers=(), secrets=(), problem=None, to=None, number=1):
         outgoing = Outgoing('msg_1', 'a.b', 1.0, to or receiver.url, 'sub_1', data)
-        job = Job('', ('', b'1' * 8), b'm', created=0.0, due=0.0)
+        job = Job('', ('', b'1' * 8), b'm', number=number, created=0.0, due=0.0)
         job.prepared = Prepared(
             outgoing,
             dialect,
@@ -97,6 +97,13 @@ def test_the_default_is_a_post_of_the_data_as_json(send, receiver):
     assert job.outcome.succeeded and job.outcome.message == '200 OK'
     assert job.sent.body is None, 'the data are kept once, with the message'
     assert job.resolved_at > 0
+
+
+def test_what_is_not_its_own_any_more_is_not_sent_on_a_kept_connection_either(send, receiver):
+    assert send().outcome.succeeded
+    job = send(number=2)
+    assert job.outcome is job.sent is None
+    assert len(receiver.requests) == 1
 
 
 def test_a_dialect_may_wrap_the_data_and_add_headers(send, receiver):

@@ -5,8 +5,9 @@ import threading
 import pytest
 
 from pyramid_webhooks import manager_of
+from pyramid_webhooks.outbox.owed import recipient_key
 from pyramid_webhooks.outbox.ownership import Member
-from pyramid_webhooks.outbox.root import outbox_of
+from pyramid_webhooks.outbox.root import PARTITIONS, outbox_of, partition_of
 from tests.company import messages, wait_until
 
 
@@ -81,6 +82,56 @@ def other():
 
 def wait_until_it_is_noticed(caplog):
     wait_until(lambda: 'were taken over by another process' in messages(caplog))
+
+
+def test_a_success_that_was_recorded_is_not_followed_by_another_request(make_company, receiver):
+    """What was under way when everything was lost is read anew, and waits for its turn."""
+    company = make_company(settings={'webhooks.concurrency_per_subscription': '1'})
+    gate, recorded = Gate(), []
+
+    def succeeded():
+        return company.at('/', lambda m: m[id].log.succeeded)
+
+    def answer(request):
+        recorded.append(succeeded())
+        return gate(request)
+
+    id = company.subscribe('/', receiver.url)
+    gate.shut = True
+    receiver.answer(answer)
+    company.add('/NWS/OUN', 'ann')
+    wait_until(lambda: gate.waiting)
+    company.transact(lose_everything)
+    wait_until(lambda: has_everything(company))
+    gate.opened.set()
+    wait_until(lambda: succeeded() == 1 and len(recorded) == 2)
+    assert recorded == [0, 0]
+
+
+def test_a_partition_is_not_given_back_while_anything_of_it_is_under_way(
+    make_company, receiver, other
+):
+    company = make_company(settings={'webhooks.concurrency': '64'})
+    gate = Gate()
+    gate.shut = True
+    receiver.answer(gate)
+    for _ in range(24):
+        company.subscribe('/', receiver.url)
+    company.add('/NWS/OUN', 'ann')
+    receiver.wait_for(24)
+
+    def owners(root):
+        recipients = map(recipient_key, manager_of(root).values())
+        partitions = outbox_of(root._p_jar).partitions
+        busy = {partitions[partition_of(each)].owner for each in recipients}
+        return busy, [each.owner for each in partitions]
+
+    (one,) = set(company.transact(owners)[1])
+    company.transact(lambda root: other.beat(outbox_of(root._p_jar)))
+    wait_until(lambda: None in company.transact(owners)[1])
+    assert company.transact(owners)[0] == {one}
+    gate.opened.set()
+    wait_until(lambda: company.transact(owners)[1].count(None) == PARTITIONS // 2)
 
 
 def test_a_result_is_not_recorded_by_whom_the_partition_does_not_belong_to_any_more(
