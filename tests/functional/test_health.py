@@ -139,6 +139,14 @@ def test_the_state_of_the_breaker_outlives_a_restart(company, receiver, clock):
     assert names(receiver)[STRIKES:] == [*numbered(STRIKES + 5), 'later']
 
 
+def test_the_first_probe_after_a_restart_is_one_request_too(company, receiver, clock):
+    trip(company, receiver)
+    company.restart()
+    let_pass(company, clock, 5)
+    company.settle()
+    assert len(receiver.requests) == STRIKES + 1
+
+
 def test_that_of_a_global_subscription_does_too(clock, make_company, receiver):
     settings = {
         'webhooks.subscriptions': 'audit',
