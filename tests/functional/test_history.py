@@ -87,7 +87,12 @@ def test_nobody_can_change_what_an_attempt_says(company, receiver, name):
 
 
 def test_the_limit_is_for_resolved_ones_and_the_oldest_go_first(make_company, receiver):
-    settings = {**ONCE, 'webhooks.attempt_limit': '5', 'webhooks.delivery': 'worker'}
+    settings = {
+        **ONCE,
+        'webhooks.attempt_limit': '5',
+        'webhooks.delivery': 'worker',
+        'webhooks.concurrency_per_subscription': '1',
+    }
     company = make_company(settings=settings)
     company.subscribe('/', receiver.url)
     for number in range(12):
