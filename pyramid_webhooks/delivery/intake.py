@@ -40,6 +40,8 @@ DELIVERY_LIMIT = 20_000
 _DEEP_SECONDS = 5.0
 #: After a backlog there are many of them: looking takes no more than one part in so many.
 _DEEP_REST = 50
+#: The same while segments that are used first are full.
+_FULL_REST = 10
 
 
 class Candidate(NamedTuple):
@@ -70,7 +72,7 @@ class IntakeReader:
         self._clock = clock
         self.parking = Parking(holding)
         self._seen: dict[tuple[str, bytes], bytes] = {}
-        self._deep_at = 0.0
+        self._deep_at = self._full_at = 0.0
         self._unfinished = False
         self.more = False
 
@@ -95,9 +97,9 @@ class IntakeReader:
         :param put_away: whether what waits in the intake is moved to the schedule.
         :returns: what is to be handed to :meth:`accept` when the transaction is over.
         """
-        started = time.monotonic()
         if put_away:
             self.parking.put_away(view, self.more)
+        started = time.monotonic()
         deep = self.more or started >= self._deep_at
         self.more = False
         candidates: list[Candidate] = []
@@ -133,10 +135,16 @@ class IntakeReader:
         self, home: str, outbox: Outbox, hints: Iterable[tuple[str, bytes]], deep: bool
     ) -> Iterator[Segment]:
         intake = outbox.intake
+        # Where those that are used first are full, as of what waits for receivers that fail, what
+        # others commit goes elsewhere, and nobody tells of it.
+        started = time.monotonic()
+        look_at_full = started >= self._full_at
         crowded = False
         for segment in intake.segments:
-            if self._is_changed(home, segment):
-                crowded = crowded or not segment.has_room()
+            changed = self._is_changed(home, segment)
+            if (changed or look_at_full) and not crowded:
+                crowded = not segment.has_room()
+            if changed:
                 yield segment
         if deep or crowded:
             further: Iterable[Segment] = (
@@ -149,6 +157,9 @@ class IntakeReader:
         for segment in further:
             if self._is_changed(home, segment):
                 yield segment
+        if deep or crowded:
+            now = time.monotonic()
+            self._full_at = now + _FULL_REST * (now - started)
 
     def _is_changed(self, home: str, segment: Segment) -> bool:
         segment._p_activate()

@@ -12,11 +12,17 @@ from pyramid_webhooks.delivery.intake import IntakeReader
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.interfaces import ISettings
+from pyramid_webhooks.outbox.intake import PAGE_SIZE
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import PARTITIONS, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE
+from pyramid_webhooks.outbox.segment import ENTRY_LIMIT as SEGMENT_SIZE
 from pyramid_webhooks.resources.health import Health
-from tests.company import add
+from tests.company import add, wait_until
+
+
+#: So many entries that there is no room in the segments that are used first.
+COUNT = 2 * PAGE_SIZE * SEGMENT_SIZE
 
 
 class Reading:
@@ -58,6 +64,11 @@ class Reading:
                 for queue in (schedule._queues or {}).values()
                 for key, _ in queue.items()
             ]
+
+
+def to_of_the_only_one(manager):
+    (subscription,) = manager.values()
+    return subscription.to
 
 
 @pytest.fixture
@@ -116,6 +127,19 @@ def test_no_more_waits_in_the_intake_than_can_be_put_away_in_one_transaction(rea
     reading.company.add('/NWS/OUN', *[f'c{number}' for number in range(300)])
     reading.read(put_away=False)
     assert reading.reader.parking.due() == 0.0
+
+
+def test_what_another_process_owes_is_found_soon_among_much_that_waits(reading):
+    """It is in a segment that is rarely looked at, as those that are used first are full."""
+    reading.company.add('/NWS/OUN', 'first')
+    ((job,), _, _) = reading.read()
+    reading.lanes.know(job.recipient, Health(strikes=5, probe_at=1e11))
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(COUNT)])
+    reading.read(put_away=False)
+    reading.company.subscribe('/NWS/NCA', reading.company.at('/', to_of_the_only_one))
+    reading.company.add('/NWS/NCA', 'ann')
+    (found,) = wait_until(lambda: reading.read(put_away=False)[0], timeout=3)
+    assert found.recipient != job.recipient
 
 
 def test_a_receiver_that_has_proved_itself_may_have_more(reading):
