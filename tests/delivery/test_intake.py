@@ -115,6 +115,28 @@ def test_more_than_may_be_in_memory_waits_in_the_schedule_in_order(reading):
     assert reading.waiting() == [(AT_ONCE, False)] * 41
 
 
+def test_what_is_put_away_together_is_in_the_order_of_the_commits(reading):
+    reading.company.add('/NWS/OUN', 'first')
+    ((job,), _, _) = reading.read()
+    reading.lanes.know(job.recipient, Health(strikes=5, probe_at=1e11))
+    for number in range(20):
+        reading.company.add('/NWS/OUN', f'e{number}')
+    reading.read(put_away=False)
+    reading.read()
+    with reading.database.session() as session:
+        queue = session.primary.schedule_of(job.recipient).queue(job.recipient)
+        created = [item.created for _, item in queue.items()]
+    assert len(created) == 20 and created == sorted(created)
+
+
+def test_nothing_overtakes_what_waits_in_the_intake_when_the_receiver_turns_out_to_work(reading):
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE + 9)])
+    jobs, _, _ = reading.read()
+    reading.lanes.know(jobs[0].recipient, Health(successes=1))
+    reading.company.add('/NWS/OUN', 'later')
+    assert reading.read(put_away=False)[0] == []
+
+
 def test_no_more_waits_in_the_intake_than_can_be_put_away_in_one_transaction(reading, monkeypatch):
     """However long ago something was put away last."""
     monkeypatch.setattr('pyramid_webhooks.delivery.parking.ENTRY_LIMIT', 300)
