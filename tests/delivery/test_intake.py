@@ -20,7 +20,6 @@ from pyramid_webhooks.outbox.segment import ENTRY_LIMIT as SEGMENT_SIZE
 from pyramid_webhooks.resources.health import Health
 from tests.company import add, wait_until
 
-
 #: So many entries that there is no room in the segments that are used first.
 COUNT = 2 * PAGE_SIZE * SEGMENT_SIZE
 
