@@ -71,7 +71,7 @@ class DueReader:
     ) -> None:
         state, obj = view.recipients.find(recipient)
         if state == INACTIVE:
-            schedule.hold(recipient)
+            view.hold(home, recipient)
             view.touched.add(partition_of(recipient))
             return
         queue = schedule.queue(recipient)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,8 @@ WINDOW = 20_000
 PREPARE_LIMIT = 100
 #: Deliveries of one subscription that are dropped in one transaction.
 DROP_LIMIT = 2_000
+#: How often a subscription that can not be read is looked at.
+UNREADABLE_SECONDS = 60.0
 
 REMOVED = 'The subscription has been removed.'
 
@@ -62,6 +65,18 @@ class View:
     def schedule_of(self, home: str, recipient: Recipient) -> Any:
         """The schedule of a subscription in the outbox of ``home``."""
         return self.outboxes[home].schedule_of(recipient)
+
+    def hold(self, home: str, recipient: Recipient) -> None:
+        """Let what waits for a subscription wait until it is active.
+
+        One that can not be read is looked at again: nobody tells when it can.
+        """
+        _, obj = self.recipients.find(recipient)
+        schedule = self.schedule_of(home, recipient)
+        if obj is None:
+            schedule.put_off(recipient, time.time() + UNREADABLE_SECONDS)
+        else:
+            schedule.hold(recipient)
 
     def drop_queue(self, home: str, recipient: Recipient) -> bool:
         """Drop what waits for a subscription, a limited number in one transaction.

@@ -279,7 +279,7 @@ class IntakeReader:
                     if command == ACTIVATED:
                         self._resume(view, owing, recipient)
                 elif state == INACTIVE:
-                    view.schedule_of(owing, recipient).hold(recipient)
+                    view.hold(owing, recipient)
                 elif not view.drop_queue(owing, recipient):
                     self._unfinished = True
                     return
@@ -325,10 +325,12 @@ class IntakeReader:
         job = candidate.job
         schedule = view.schedule_of(job.home, job.recipient)
         queue = schedule.queue(job.recipient)
-        if state == ACTIVE and queue is not None and queue.held:
-            # It could not be read for a while, so that nobody told when that was over.
-            schedule.release(job.recipient)
-            view.touched.add(partition_of(job.recipient))
+        if state == ACTIVE and queue is not None:
+            if queue.held or queue.put_off is not None and not obj.log.health.is_open:
+                # It could not be read for a while, so that nobody told when that was over.
+                schedule.release(job.recipient)
+                schedule.put_off(job.recipient, None)
+                view.touched.add(partition_of(job.recipient))
         if state == INACTIVE:
             return 0
         if self.parking.is_waiting(job.recipient) and not candidate.asked:
@@ -366,7 +368,7 @@ class IntakeReader:
         item = Item(candidate.message, job.number, job.tries, job.created)
         schedule.put(job.recipient, (AT_ONCE, candidate.serial + job.entry), item)
         if lane is None:
-            schedule.hold(job.recipient)
+            view.hold(job.home, job.recipient)
         elif lane.health.is_open:
             schedule.put_off(job.recipient, lane.health.probe_at)
         view.touched.add(partition_of(job.recipient))

@@ -186,7 +186,7 @@ class Parking:
         for run in runs:
             schedule.put_run(recipient, run)
         if state == INACTIVE:
-            schedule.hold(recipient)
+            view.hold(home, recipient)
         else:
             health = self._holding.lane(recipient, obj).health
             if health.is_open:

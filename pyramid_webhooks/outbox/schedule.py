@@ -223,8 +223,8 @@ class Schedule(Persistent):
             queue.held = False
             self._index(recipient, queue)
 
-    def put_off(self, recipient: Recipient, until: float) -> None:
-        """Keep what waits for a subscription until then, a POSIX time, at least."""
+    def put_off(self, recipient: Recipient, until: float | None) -> None:
+        """Keep what waits for a subscription until then, a POSIX time; None: until it is due."""
         queue = self.queue(recipient)
         if queue is not None and queue.put_off != until:
             queue.put_off = until

@@ -8,6 +8,7 @@ import requests
 from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.interfaces import IDeliveryEngine
 from pyramid_webhooks.resources.subscription import Subscription
+from tests.clock import ShiftedClock
 from tests.company import Folder, messages
 
 
@@ -134,9 +135,9 @@ def test_a_subscription_whose_class_is_gone_does_not_disturb_the_application(
     assert 'can not be read; it gets nothing' in messages(caplog)
 
 
-def test_what_waited_while_a_class_was_gone_is_sent_with_the_next_event(
-    make_company, receiver, monkeypatch
-):
+@pytest.fixture
+def with_waiting(make_company, receiver, monkeypatch):
+    """An application whose subscription could not be read for a while."""
     company = make_company(setup=with_factory)
     company.subscribe('/', receiver.url)
     company.registry.getUtility(IDeliveryEngine).stop()
@@ -147,7 +148,20 @@ def test_what_waited_while_a_class_was_gone_is_sent_with_the_next_event(
         company.restart(setup=None)
         company.settle()
         assert not receiver.requests
-    company.restart(setup=with_factory)
+    return company.restart(setup=with_factory)
+
+
+def test_what_waited_while_a_class_was_gone_is_sent_soon(with_waiting, receiver):
+    """Without any event, and although nobody tells that the class is back."""
+    with ShiftedClock() as clock:
+        clock.forward(60)
+        receiver.wait_for(1)
+    with_waiting.settle()
+    assert [attempt[0] for attempt in with_waiting.attempts('/')] == ['successful']
+
+
+def test_what_waited_while_a_class_was_gone_is_sent_with_the_next_event(with_waiting, receiver):
+    company = with_waiting
     company.add('/NWS', 'ben')
     company.settle()
     assert [request.json()['name'] for request in receiver.requests] == ['ann', 'ben']
