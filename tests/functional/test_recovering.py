@@ -1,6 +1,7 @@
 """Pings, sending again what failed, and the statistics of a subscription."""
 
 import datetime
+import threading
 import time
 
 import pytest
@@ -31,6 +32,11 @@ def recover(company, since=EPOCH, path='/'):
     recovery = company.at(path, do)
     company.settle()
     return recovery
+
+
+def commands(root):
+    """How many entries each segment of the intake has."""
+    return [len(segment) for segment in outbox_of(root._p_jar).intake.all_segments()]
 
 
 def names(receiver):
@@ -204,6 +210,40 @@ def test_much_is_recovered_in_several_transactions_the_oldest_first(
     company.restart(settings={**company.settings, 'webhooks.max_payload': '1KiB'})
     assert recover(company)[0] == 40
     assert names(receiver) == added
+
+
+def test_all_that_waits_is_brought_forward_however_little_is_done_at_once(
+    make_company, receiver, monkeypatch
+):
+    monkeypatch.setattr('pyramid_webhooks.delivery.recovering._LIMIT', 2)
+    company = make_company(settings=PATIENT)
+    company.subscribe('/', receiver.url)
+    added = [f'e{number}' for number in range(4)]
+    fail(company, receiver, *added)
+    assert recover(company)[0] == 4
+    assert sorted(names(receiver)) == sorted(2 * added)
+
+
+def test_a_retry_that_is_under_way_is_not_recovered_once_more(make_company, receiver):
+    company = make_company(settings={'webhooks.retry_schedule': '50ms 1h'})
+    go_on = threading.Event()
+
+    def answer(request):
+        if len(receiver.requests) == 1:
+            return 500
+        go_on.wait(10)
+        return 200
+
+    receiver.answer(answer)
+    company.subscribe('/', receiver.url)
+    company.add('/NWS/OUN', 'ann')
+    receiver.wait_for(2)
+    company.at('/', lambda manager: [each.recover(EPOCH) for each in manager.values()])
+    wait_until(lambda: not any(company.transact(commands)))
+    go_on.set()
+    company.settle()
+    assert [each[:2] for each in company.attempts('/')] == [('failed', 1), ('successful', 2)]
+    assert len(receiver.requests) == 2
 
 
 def test_where_deliveries_wait_for_a_probe_it_is_made_at_once(make_company, receiver):
