@@ -135,11 +135,7 @@ def disturb(
             process.wait_until_ready()
         for process in committing:
             process.go()
-        if frozen is not None:
-            ice = sending.pop()
-            ice.send(signal.SIGSTOP)
-            thaw_at = time.monotonic() + frozen
-            result.disturbances += 1
+        ice, thaw_at = None, 0.0
         while any(process.runs() for process in committing) or frozen is not None:
             time.sleep(every * (0.5 + chance.random()))
             victim = sending.pop(chance.randrange(len(sending)))
@@ -148,7 +144,13 @@ def disturb(
             another = Process('worker', uri, concurrency, lease).wait_until_ready()
             stack.callback(another.end)
             sending.append(another)
-            if frozen is not None and time.monotonic() >= thaw_at:
+            if frozen is not None and ice is None:
+                # One that has had the time to take its share.
+                ice = sending.pop(0)
+                ice.send(signal.SIGSTOP)
+                thaw_at = time.monotonic() + frozen
+                result.disturbances += 1
+            elif frozen is not None and time.monotonic() >= thaw_at:
                 ice.send(signal.SIGCONT)
                 sending.append(ice)
                 frozen = None
