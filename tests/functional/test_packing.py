@@ -118,8 +118,9 @@ def test_what_is_delivered_leaves_nothing_behind_but_the_histories(company, rece
         company.database.pack()
         counts.append(objects(company))
         company.restart()
-    # Histories are shortened by the page, so that they hold some more now, and some fewer then.
-    assert max(counts[1:]) < counts[0] + 40, counts
+    # Histories are shortened by the page, so that they hold some more now, and some fewer then;
+    # one object left behind for each message would be 120 more in the end.
+    assert max(counts[1:]) < counts[0] + 60, counts
 
 
 class Paused:
