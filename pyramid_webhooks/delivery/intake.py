@@ -270,6 +270,7 @@ class IntakeReader:
             if state == ACTIVE and command == ACTIVATED:
                 obj.log.reset_health()
                 self._holding.relearn(recipient, obj)
+                self.parking.hurry([recipient])
             elif state != ACTIVE:
                 view.stopped.append(recipient)
             # The outboxes of other databases may owe it something, too.

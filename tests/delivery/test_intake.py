@@ -136,6 +136,19 @@ def test_nothing_overtakes_what_waits_in_the_intake_when_the_receiver_turns_out_
     assert reading.read(put_away=False)[0] == []
 
 
+def test_what_waits_in_the_intake_waits_no_longer_than_until_an_activation(reading):
+    reading.company.add('/NWS/OUN', *[f'a{number}' for number in range(UNPROVEN_ALLOWANCE + 20)])
+    reading.read()
+    reading.read()
+    reading.company.add('/NWS/OUN', *[f'b{number}' for number in range(9)])
+    reading.read(put_away=False)
+    assert reading.reader.parking.due() > 0.0
+    for name in ('deactivate', 'activate'):
+        reading.company.at('/', lambda m, name=name: getattr(m, name)(next(iter(m.values()))))
+    reading.read(put_away=False)
+    assert reading.reader.parking.due() == 0.0
+
+
 def test_no_more_waits_in_the_intake_than_can_be_put_away_in_one_transaction(reading, monkeypatch):
     """However long ago something was put away last."""
     monkeypatch.setattr('pyramid_webhooks.delivery.parking.ENTRY_LIMIT', 300)
