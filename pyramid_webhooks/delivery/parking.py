@@ -69,7 +69,7 @@ class Parking:
         self._entries += 1
 
     def hurry(self, recipients: Iterable[Recipient]) -> None:
-        """These receivers work, or begin anew: put away with the next transaction if they are among them."""
+        """These receivers work, or begin anew: put away what waits for them with the next."""
         self._hurry = self._hurry or any(map(self.is_waiting, recipients))
 
     def due(self) -> float | None:
