@@ -22,10 +22,10 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/pserve development.ini
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 long: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m long -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -m long -n 3 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
