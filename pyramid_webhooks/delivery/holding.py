@@ -157,6 +157,8 @@ class Holding:
     def put_back(self, job: Job) -> None:
         """A job was not sent after all: it is the next one of its subscription."""
         self._waiting.setdefault(job.recipient, []).insert(0, job)
+        # That its lane has moved may have been noticed before, when it was not waiting yet.
+        self._movable[job.recipient] = None
 
     def holds(self, job: Job) -> bool:
         """Whether it is this very job that is held for the delivery, and no later one."""
