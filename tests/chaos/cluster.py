@@ -15,6 +15,9 @@ from pyramid_webhooks.testing import Receiver
 from tests.chaos.member import committed_numbers, furnish, open_company
 
 ROOT = Path(__file__).parents[2]
+#: What the workers of tests have, as a rule.
+CONCURRENCY = 8
+LEASE = 2
 
 
 class Process:

@@ -9,47 +9,17 @@ import pytest
 from standardwebhooks import Webhook
 
 from pyramid_webhooks import manager_of, subscribe
-from tests.chaos.cluster import Process
+from tests.chaos.cluster import LEASE, Process
 from tests.chaos.gathering import are_even
-from tests.chaos.member import EVENT, OFFICES, commit_numbers, furnish, open_company
+from tests.chaos.member import EVENT, OFFICES, commit_numbers
 from tests.company import wait_until
-from tests.storages import KINDS, shared_database, zeo
 
 APART = 5
-LEASE = 2
 #: What a member waits after an attempt that failed, and how often it tries.
 WAIT, TRIES = 1, 4
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
-
-
-@pytest.fixture(params=['zeo'])
-def uri(request, tmp_path):
-    with shared_database(request.param, tmp_path) as uri:
-        yield uri
-
-
-@pytest.fixture
-def start(uri):
-    """A function that starts a worker whose clock is ahead; it is killed in the end."""
-    started = []
-
-    def start(shift, concurrency=8):
-        started.append(Process('worker', uri, concurrency, LEASE, shift=shift))
-        return started[-1].wait_until_ready()
-
-    yield start
-    for process in started:
-        process.end()
-
-
-@pytest.fixture
-def office(uri, receiver):
-    """The application on the shared database, with our clock, which does not send."""
-    company = open_company(uri, delivery='worker')
-    furnish(company, receiver.url_for(''), webs=1)
-    yield company
-    company.stop()
+on_zeo = pytest.mark.parametrize('uri', ['zeo'], indirect=True)
 
 
 def commit_elsewhere(uri, shift, first, count, where='hot'):
@@ -71,12 +41,13 @@ def log_of(company):
     return company.transact(look)
 
 
+@on_zeo
 @pytest.mark.parametrize('web, worker', [(0, APART), (APART, 0)])
 def test_what_fails_is_tried_as_often_and_as_late_as_the_schedule_says(
     uri, office, start, receiver, web, worker
 ):
     receiver.answer(500)
-    start(worker)
+    start(shift=worker)
     commit_elsewhere(uri, web, 1, 1)
     wait_until(lambda: log_of(office) == (0, TRIES, 1), 30)
     times = [request.time for request in receiver.requests]
@@ -85,10 +56,11 @@ def test_what_fails_is_tried_as_often_and_as_late_as_the_schedule_says(
     assert all(0.9 * WAIT < wait < WAIT + APART for wait in waits)
 
 
+@on_zeo
 @pytest.mark.parametrize('shift', [APART, -APART])
 def test_what_has_failed_just_now_is_recovered(uri, office, start, receiver, shift):
     receiver.answer(500)
-    start(shift)
+    start(shift=shift)
     commit_numbers(office, 0, 1, 1, hot=True)
     wait_until(lambda: log_of(office) == (0, TRIES, 1), 30)
     receiver.answer(200)
@@ -102,33 +74,34 @@ def test_what_has_failed_just_now_is_recovered(uri, office, start, receiver, shi
     assert log_of(office) == (1, TRIES, 0)
 
 
-@pytest.mark.parametrize('uri', KINDS, indirect=True)
 def test_events_arrive_in_the_order_of_the_commits(uri, office, start, receiver):
     commit_elsewhere(uri, APART, 1, 5)
     commit_numbers(office, 0, 6, 5, hot=True)
     commit_elsewhere(uri, -APART, 11, 5)
-    start(0, concurrency=1)
+    start(concurrency=1)
     office.settle()
     assert [request.json()['number'] for request in receiver.requests] == list(range(1, 16))
 
 
+@on_zeo
 @pytest.mark.parametrize('first, second', [(0, APART), (APART, 0)])
 def test_a_retry_is_taken_over_by_a_worker_with_another_clock(
     office, start, receiver, first, second
 ):
     receiver.answer(503, times=1)
-    failing = start(first)
+    failing = start(shift=first)
     commit_numbers(office, 0, 1, 1, hot=True)
     wait_until(lambda: log_of(office)[1] == 1)
     failing.end()
-    start(second)
+    start(shift=second)
     _, again = receiver.wait_for(2, WAIT + APART + 10)
     wait_until(lambda: log_of(office) == (1, 1, 0))
     assert again.json()['number'] == 1
 
 
+@on_zeo
 def test_a_lease_is_as_long_for_every_clock(office, start, receiver):
-    ahead, _ = start(APART), start(-APART)
+    ahead, _ = start(shift=APART), start(shift=-APART)
     wait_until(lambda: are_even(office, 2), what='an even share')
     for number in range(3 * LEASE):
         commit_numbers(office, 0, number * OFFICES, OFFICES)
@@ -146,21 +119,18 @@ def test_a_lease_is_as_long_for_every_clock(office, start, receiver):
     assert len(receiver.requests) == (3 * LEASE + 1) * OFFICES
 
 
+@on_zeo
 @pytest.mark.parametrize('shift', [APART, -APART])
-def test_signatures_are_as_recent_as_receivers_ask_for(tmp_path, receiver, shift):
+def test_signatures_are_as_recent_as_receivers_ask_for(office, start, receiver, shift):
     secret = 'whsec_' + 'c2VjcmV0' * 4
-    with zeo(tmp_path) as uri:
-        office = open_company(uri, delivery='worker')
 
-        def do(context, request):
-            subscribe(context, receiver.url, events=[EVENT], secret=secret)
-            request.webhooks.notify(EVENT, payload={'number': 1}, context=context)
+    def do(context, request):
+        subscribe(context, receiver.url, events=[EVENT], secret=secret)
+        request.webhooks.notify(EVENT, payload={'number': 1}, context=context)
 
-        office.request(do)
-        worker = Process('worker', uri, 8, LEASE, shift=shift).wait_until_ready()
-        [request] = receiver.wait_for(1)
-        worker.end()
-        office.stop()
+    office.request(do)
+    start(shift=shift)
+    [request] = receiver.wait_for(1)
     headers = {name.lower(): value for name, value in request.headers.items()}
     assert Webhook(secret).verify(request.body, headers)
     assert abs(int(headers['webhook-timestamp']) - request.time - shift) < 2

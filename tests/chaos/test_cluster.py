@@ -5,46 +5,12 @@ import time
 
 import pytest
 
-from tests.chaos.cluster import Process, disturb
+from tests.chaos.cluster import CONCURRENCY, LEASE, disturb
 from tests.chaos.gathering import are_even
-from tests.chaos.member import OFFICES, commit_numbers, furnish, open_company
+from tests.chaos.member import OFFICES, commit_numbers
 from tests.company import wait_until
-from tests.storages import KINDS, shared_database
-
-CONCURRENCY = 8
-LEASE = 2
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(params=KINDS)
-def uri(request, tmp_path):
-    with shared_database(request.param, tmp_path) as uri:
-        yield uri
-
-
-@pytest.fixture
-def start(uri):
-    """A function that starts workers, which are killed in the end."""
-    started = []
-
-    def start(count, lease=LEASE, concurrency=CONCURRENCY):
-        more = [Process('worker', uri, concurrency, lease) for _ in range(count)]
-        started.extend(more)
-        return [process.wait_until_ready() for process in more]
-
-    yield start
-    for process in started:
-        process.end()
-
-
-@pytest.fixture
-def office(uri, receiver):
-    """The application on the shared database, which does not send."""
-    company = open_company(uri, delivery='worker')
-    furnish(company, receiver.url_for(''), webs=1)
-    yield company
-    company.stop()
 
 
 @pytest.mark.long
@@ -61,9 +27,10 @@ def test_workers_that_are_killed_and_frozen_lose_nothing_and_repeat_what_was_in_
 
 
 def test_partitions_are_spread_evenly_as_workers_come_and_go(office, start):
-    first, *_ = start(2, lease=15)
+    first, _ = start(lease=15), start(lease=15)
     wait_until(lambda: are_even(office, 2), what='an even share for two')
-    start(2, lease=15)
+    start(lease=15)
+    start(lease=15)
     wait_until(lambda: are_even(office, 4), what='an even share for four')
     first.end()
     wait_until(lambda: are_even(office, 3), what='an even share for three')
@@ -72,12 +39,13 @@ def test_partitions_are_spread_evenly_as_workers_come_and_go(office, start):
 @pytest.mark.long
 def test_each_delivery_is_sent_once_while_workers_join_and_leave_cleanly(office, start, receiver):
     receiver.answer(delay=0.02)
-    workers = start(1)
+    leaving = start()
     commit_numbers(office, 0, 1, 150)
-    workers += start(2)
+    start()
+    start()
     wait_until(lambda: are_even(office, 3), what='an even share')
     commit_numbers(office, 0, 151, 150)
-    assert workers[0].end(15) == 0
+    assert leaving.end(15) == 0
     office.settle(30)
     numbers = sorted(request.json()['number'] for request in receiver.requests)
     assert numbers == list(range(1, 301))
@@ -85,7 +53,7 @@ def test_each_delivery_is_sent_once_while_workers_join_and_leave_cleanly(office,
 
 
 def test_what_another_process_commits_is_picked_up_soon(office, start, receiver):
-    start(1)
+    start()
     commit_numbers(office, 0, 1, OFFICES)
     office.settle()
     delays = []
@@ -102,7 +70,7 @@ def test_what_another_process_commits_is_picked_up_soon(office, start, receiver)
 def test_a_worker_that_ends_keeps_what_it_has_in_flight_for_longer_than_a_lease(
     office, start, receiver
 ):
-    ending, _ = start(2)
+    ending, _ = start(), start()
     wait_until(lambda: are_even(office, 2), what='an even share')
     receiver.answer(delay=2.5 * LEASE)
     commit_numbers(office, 0, 1, OFFICES)

@@ -7,15 +7,13 @@ import pytest
 
 from pyramid_webhooks import manager_of
 from pyramid_webhooks.testing.wire import Answer
-from tests.chaos.cluster import Process
+from tests.chaos.cluster import CONCURRENCY, LEASE
 from tests.chaos.gathering import are_even
-from tests.chaos.member import OFFICES, commit_numbers, furnish, open_company
+from tests.chaos.member import OFFICES, commit_numbers
 from tests.company import wait_until
-from tests.storages import KINDS, shared_database
 
-CONCURRENCY = 8
-LEASE = 2
-EVENTS = 5 * OFFICES
+#: Events before a worker is frozen, for it to have connections that are kept; and further ones.
+BEFORE, EVENTS = 4 * OFFICES, 5 * OFFICES
 #: Of the requests that are open when a worker is frozen, so many are answered.
 ANSWERED = CONCURRENCY // 4
 
@@ -53,33 +51,27 @@ class Gate:
         self._shut = None
 
 
-@pytest.fixture(params=KINDS)
-def uri(request, tmp_path):
-    with shared_database(request.param, tmp_path) as uri:
-        yield uri
-
-
 @pytest.fixture
-def start(uri):
-    """A function that starts a worker, which is killed in the end."""
-    started = []
-
-    def start():
-        started.append(Process('worker', uri, CONCURRENCY, LEASE))
-        return started[-1].wait_until_ready()
-
-    yield start
-    for process in started:
-        process.end()
+def gate(receiver):
+    """What answers for the receiver; it is open."""
+    gate = Gate()
+    receiver.answer(gate)
+    return gate
 
 
-@pytest.fixture
-def office(uri, receiver):
-    """The application on the shared database, which does not send."""
-    company = open_company(uri, delivery='worker')
-    furnish(company, receiver.url_for(''), webs=1)
-    yield company
-    company.stop()
+def freeze(worker, office, gate):
+    """Freeze a worker that has as many requests open as it may.
+
+    :returns: the event that lets these be answered; others are answered at once.
+    """
+    commit_numbers(office, 0, 1, BEFORE)
+    office.settle()
+    go_on = gate.shut()
+    commit_numbers(office, 0, BEFORE + 1, EVENTS)
+    wait_until(lambda: gate.waiting == CONCURRENCY, what='all requests that it may have open')
+    worker.send(signal.SIGSTOP)
+    gate.open()
+    return go_on
 
 
 def recorded(company):
@@ -97,19 +89,11 @@ def recorded(company):
 
 
 def test_a_worker_that_wakes_up_too_late_sends_nothing_and_records_nothing(
-    office, start, receiver
+    office, start, receiver, gate
 ):
-    gate = Gate()
-    receiver.answer(gate)
     frozen = start()
-    commit_numbers(office, 0, 1, 4 * OFFICES)
-    office.settle()
-    go_on = gate.shut()
-    commit_numbers(office, 0, 4 * OFFICES + 1, EVENTS)
-    wait_until(lambda: gate.waiting == CONCURRENCY, what='all requests that it may have open')
-    frozen.send(signal.SIGSTOP)
+    go_on = freeze(frozen, office, gate)
     receiver.clear()
-    gate.open()
     another = start()
     office.settle(40)
     assert len(receiver.requests) == EVENTS
@@ -117,33 +101,25 @@ def test_a_worker_that_wakes_up_too_late_sends_nothing_and_records_nothing(
     frozen.send(signal.SIGCONT)
     wait_until(lambda: are_even(office, 2), what='a share for the one that woke up')
     assert len(receiver.requests) == EVENTS
-    assert recorded(office) == (4 * OFFICES + EVENTS, 0)
+    assert recorded(office) == (BEFORE + EVENTS, 0)
     commit_numbers(office, 0, 1, EVENTS)
     office.settle()
     another.end()
     commit_numbers(office, 0, 1, EVENTS)
     office.settle()
     assert len(receiver.requests) == 3 * EVENTS
-    assert recorded(office) == (4 * OFFICES + 3 * EVENTS, 0)
+    assert recorded(office) == (BEFORE + 3 * EVENTS, 0)
 
 
-def test_a_worker_that_wakes_up_alone_goes_on_with_what_it_had(office, start, receiver):
-    gate = Gate()
-    receiver.answer(gate)
+def test_a_worker_that_wakes_up_alone_goes_on_with_what_it_had(office, start, receiver, gate):
     frozen = start()
-    commit_numbers(office, 0, 1, 4 * OFFICES)
-    office.settle()
-    go_on = gate.shut()
-    commit_numbers(office, 0, 4 * OFFICES + 1, EVENTS)
-    wait_until(lambda: gate.waiting == CONCURRENCY, what='all requests that it may have open')
-    frozen.send(signal.SIGSTOP)
-    gate.open()
+    go_on = freeze(frozen, office, gate)
     threading.Event().wait(1.5 * LEASE)
     go_on.set()
     frozen.send(signal.SIGCONT)
     # What failed comes again a little later.
-    receiver.wait_for(4 * OFFICES + EVENTS + CONCURRENCY - ANSWERED, 30)
+    receiver.wait_for(BEFORE + EVENTS + CONCURRENCY - ANSWERED, 30)
     office.settle()
     numbers = {request.json()['number'] for request in receiver.requests}
-    assert numbers == set(range(1, 4 * OFFICES + EVENTS + 1))
-    assert len(receiver.requests) == 4 * OFFICES + EVENTS + CONCURRENCY - ANSWERED
+    assert numbers == set(range(1, BEFORE + EVENTS + 1))
+    assert len(receiver.requests) == BEFORE + EVENTS + CONCURRENCY - ANSWERED
