@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pyramid_webhooks.interfaces import (
@@ -44,6 +45,7 @@ class RotatingSecrets:
 
     id: str
     kind: str
+    touch: Callable[[], None]
     _secrets: tuple[Timed, ...] = ()
 
     @property
@@ -149,10 +151,6 @@ class RotatingSecrets:
         if len(self._secrets) != len(self.stored_secrets):
             before, self._secrets = self._secrets, self.stored_secrets
             note_keys(self, before)
-
-    def touch(self) -> None:
-        """Note that it was modified now."""
-        raise NotImplementedError
 
 
 def _ended(ends: float | None, now: float) -> bool:
