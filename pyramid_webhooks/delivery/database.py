@@ -10,7 +10,7 @@ import transaction
 from pyramid.registry import Registry
 from ZODB.interfaces import IMVCCStorage
 
-from pyramid_webhooks.outbox.root import Outbox, outbox_of
+from pyramid_webhooks.outbox.root import Outbox, outboxes
 from pyramid_webhooks.registries import memory_of, outbox_databases_of
 
 
@@ -24,11 +24,7 @@ class Session:
     def __init__(self, connection: Any, manager: Any):
         self.connection = connection
         self._manager = manager
-        names = connection.db().databases
-        found = ((name, outbox_of(connection.get_connection(name))) for name in names)
-        self.outboxes: dict[str, Outbox] = {
-            name: outbox for name, outbox in found if outbox is not None
-        }
+        self.outboxes: dict[str, Outbox] = dict(outboxes(connection))
 
     @property
     def primary(self) -> Outbox:

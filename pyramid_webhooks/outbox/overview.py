@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from zope.interface import implementer
 
 from pyramid_webhooks.interfaces import IOverview
-from pyramid_webhooks.outbox.owed import outboxes
-from pyramid_webhooks.outbox.root import Outbox, outbox_of
+from pyramid_webhooks.outbox.root import Outbox, outbox_of, outboxes
 from pyramid_webhooks.outbox.segment import OID_SIZE
 
 #: Objects that are looked at between two times that memory is freed.

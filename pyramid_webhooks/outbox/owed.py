@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from pyramid_webhooks.interfaces import IDeliveryEngine, IOwedDeliveries
 from pyramid_webhooks.outbox.recovery import Recovery, Span, recoverable
-from pyramid_webhooks.outbox.root import Outbox, outbox_of
+from pyramid_webhooks.outbox.root import Outbox, outbox_of, outboxes
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Queue, QueueKey, Recipient
 from pyramid_webhooks.outbox.segment import OID_SIZE, Entry
 from pyramid_webhooks.registries import outbox_databases_of
@@ -199,14 +199,6 @@ def entries_of(
                 at = entry.owed.find(oid, at + 1)
             if at >= 0 and entry.database_in(home) == database:
                 yield entry
-
-
-def outboxes(connection: Any) -> Iterator[tuple[str, Outbox]]:
-    """Yield (database name, outbox) of all databases that ``connection`` reaches."""
-    for name in connection.db().databases:
-        outbox = outbox_of(connection.get_connection(name))
-        if outbox is not None:
-            yield name, outbox
 
 
 def _created(owed: Owed) -> float:

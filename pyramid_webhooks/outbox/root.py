@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
+from pyramid_webhooks.database_root import kept_in_root, kept_in_roots
 from pyramid_webhooks.outbox.intake import Intake
 from pyramid_webhooks.outbox.schedule import Recipient, Schedule
 
@@ -62,8 +64,9 @@ def outbox_of(connection: Any, create: bool = False) -> Outbox | None:
 
     :param create: make it when it is missing, in the current transaction.
     """
-    root = connection.root()
-    outbox = root.get(ROOT_KEY)
-    if outbox is None and create:
-        outbox = root[ROOT_KEY] = Outbox()
-    return outbox
+    return kept_in_root(connection, ROOT_KEY, Outbox if create else None)
+
+
+def outboxes(connection: Any) -> Iterator[tuple[str, Outbox]]:
+    """Yield (database name, outbox) of all databases that ``connection`` reaches."""
+    return kept_in_roots(connection, ROOT_KEY)

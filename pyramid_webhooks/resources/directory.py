@@ -9,6 +9,7 @@ from typing import Any
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
+from pyramid_webhooks.database_root import kept_in_root, kept_in_roots
 from pyramid_webhooks.registries import connection_of
 
 ROOT_KEY = 'pyramid_webhooks.directory'
@@ -56,16 +57,9 @@ def directory_of(resource: Any, create: bool = False) -> Directory | None:
     connection = connection_of(resource)
     if connection is None:
         return None
-    root = connection.root()
-    directory = root.get(ROOT_KEY)
-    if directory is None and create:
-        directory = root[ROOT_KEY] = Directory()
-    return directory
+    return kept_in_root(connection, ROOT_KEY, Directory if create else None)
 
 
 def directories(connection: Any) -> Iterator[Directory]:
-    """Yield the directories of all databases that ``connection`` reaches."""
-    for name in connection.db().databases:
-        directory = connection.get_connection(name).root().get(ROOT_KEY)
-        if directory is not None:
-            yield directory
+    """The directories of all databases that ``connection`` reaches."""
+    return (directory for _, directory in kept_in_roots(connection, ROOT_KEY))

@@ -13,6 +13,7 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from zope.interface import implementer
 
+from pyramid_webhooks.database_root import kept_in_root
 from pyramid_webhooks.events import SubscriptionActivated, SubscriptionDeactivated
 from pyramid_webhooks.interfaces import (
     MANAGER_NAME,
@@ -227,13 +228,13 @@ def record_of(connection: Any, id: str) -> GlobalRecord | None:
     """What the primary database keeps of the global subscription ``id``."""
     if connection is None:
         return None
-    records = primary(connection).root().get(ROOT_KEY)
+    records = kept_in_root(primary(connection), ROOT_KEY)
     return None if records is None else records.get(id)
 
 
 def records_of(connection: Any) -> list[GlobalRecord]:
     """What the primary database keeps of all global subscriptions."""
-    records = primary(connection).root().get(ROOT_KEY)
+    records = kept_in_root(primary(connection), ROOT_KEY)
     return [] if records is None else list(records.values())
 
 
@@ -241,12 +242,10 @@ def ensure_record(connection: Any, subscription: GlobalSubscription) -> GlobalRe
     """The record of ``subscription``, which start-up normally makes."""
     record = record_of(connection, subscription.id)
     if record is None:
-        root = primary(connection).root()
-        records = root.get(ROOT_KEY)
-        if records is None:
-            records = root[ROOT_KEY] = OOBTree()
+        connection = primary(connection)
+        records = kept_in_root(connection, ROOT_KEY, OOBTree)
         record = records[subscription.id] = GlobalRecord(subscription.id, subscription.fingerprint)
-        root._p_jar.add(record)
+        connection.add(record)
     return record
 
 
@@ -260,10 +259,7 @@ def bring_records_in_line(connection: Any, manager: GlobalManager) -> list[str]:
 
     :returns: the ids of the subscriptions that the configuration no longer has.
     """
-    root = primary(connection).root()
-    records = root.get(ROOT_KEY)
-    if records is None:
-        records = root[ROOT_KEY] = OOBTree()
+    records = kept_in_root(primary(connection), ROOT_KEY, OOBTree)
     gone = []
     for id, record in list(records.items()):
         wanted = manager.get(id)

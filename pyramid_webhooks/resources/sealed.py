@@ -12,6 +12,7 @@ from typing import Any
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
+from pyramid_webhooks.database_root import kept_in_root
 from pyramid_webhooks.registries import connection_of
 from pyramid_webhooks.resources.vault import Timed, key_id_of
 
@@ -61,11 +62,7 @@ def sealed_index(connection: Any, create: bool = False) -> SealedIndex | None:
 
     :param create: make it when it is missing, in the current transaction.
     """
-    root = connection.root()
-    index = root.get(ROOT_KEY)
-    if index is None and create:
-        index = root[ROOT_KEY] = SealedIndex()
-    return index
+    return kept_in_root(connection, ROOT_KEY, SealedIndex if create else None)
 
 
 def note_keys(subscription: Any, before: Iterable[Timed] = ()) -> None:

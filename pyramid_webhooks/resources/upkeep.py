@@ -14,6 +14,7 @@ from BTrees.OOBTree import OOBTree
 from pyramid.traversal import find_resource
 from transaction.interfaces import TransientError
 
+from pyramid_webhooks.database_root import kept_in_root, kept_in_roots
 from pyramid_webhooks.interfaces import InvalidArgument, ISubscriptionManager
 from pyramid_webhooks.registries import connection_of
 from pyramid_webhooks.resources.declared import TreeDeclaration
@@ -207,16 +208,9 @@ def index_of(connection: Any) -> OOBTree:
     Two processes that add the same subscription at once write to the same key, so that one of
     them meets a conflict, and finds what the other one has added when it tries again.
     """
-    root = connection.root()
-    index = root.get(ROOT_KEY)
-    if index is None:
-        index = root[ROOT_KEY] = OOBTree()
-    return index
+    return kept_in_root(connection, ROOT_KEY, OOBTree)
 
 
 def indexes(connection: Any) -> Iterator[OOBTree]:
-    """Yield the indexes of all databases that ``connection`` reaches."""
-    for name in connection.db().databases:
-        index = connection.get_connection(name).root().get(ROOT_KEY)
-        if index is not None:
-            yield index
+    """The indexes of all databases that ``connection`` reaches."""
+    return (index for _, index in kept_in_roots(connection, ROOT_KEY))
