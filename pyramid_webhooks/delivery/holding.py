@@ -155,8 +155,10 @@ class Holding:
         return {partition_of(job.recipient) for job in self._jobs.values()}
 
     def put_back(self, job: Job) -> None:
-        """A job was not sent after all: it is the next one of its subscription."""
-        self._waiting.setdefault(job.recipient, []).insert(0, job)
+        """A job was not sent after all: it waits in its place among those of its subscription."""
+        unsent = {each.source for each in (job, *self.unsent(job.recipient))}
+        waiting = [each for each in self.jobs_of(job.recipient) if each.source in unsent]
+        self._waiting[job.recipient] = waiting
         # That its lane has moved may have been noticed before, when it was not waiting yet.
         self._movable[job.recipient] = None
 
@@ -169,7 +171,7 @@ class Holding:
         return self._lanes.discard(recipient) + self._waiting.pop(recipient, [])
 
     def jobs_of(self, recipient: Recipient) -> list[Job]:
-        """All jobs of a subscription that are held; every job is looked at."""
+        """All jobs of a subscription that are held, in their order; every job is looked at."""
         return [job for job in self._jobs.values() if job.recipient == recipient]
 
     def waiting(self, recipient: Recipient) -> list[Job]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pyramid_webhooks.resources.health import Health
 from tests.delivery.test_shortening import Waiting
 
 
@@ -15,6 +16,10 @@ class Preparing(Waiting):
         assert returned == []
         self.lanes.offer(ready)
 
+    def take(self, count):
+        """Take jobs to send."""
+        return [self.lanes.take(0) for _ in range(count)]
+
     def collect(self):
         """Take back what was not sent."""
         for job in self.lanes.results():
@@ -27,9 +32,9 @@ class Preparing(Waiting):
 def preparing(make_company, receiver):
     company = make_company(settings={'webhooks.delivery': 'worker'})
     company.subscribe('/', receiver.url)
-    company.add('/NWS/OUN', 'ann')
+    company.add('/NWS/OUN', 'ann', 'ben', 'cid', 'dan', 'eve')
     preparing = Preparing(company)
-    preparing.read()
+    preparing.jobs, _, _ = preparing.read()
     return preparing
 
 
@@ -37,10 +42,23 @@ def preparing(make_company, receiver):
 def test_what_was_not_sent_is_prepared_again(preparing, between):
     """Be it that others were prepared since, or not."""
     preparing.prepare()
-    job = preparing.lanes.take(0)
-    preparing.lanes.finish(job)
+    first = preparing.lanes.take(0)
+    preparing.lanes.finish(first)
     for _ in range(between):
         preparing.prepare()
     preparing.collect()
     preparing.prepare()
-    assert preparing.lanes.take(0) is job
+    assert preparing.lanes.take(0) is first is preparing.jobs[0]
+
+
+@pytest.mark.parametrize('order', [(0, 1, 2), (2, 1, 0)])
+def test_what_was_not_sent_comes_before_what_came_after_it(preparing, order):
+    """In whichever order the senders notice that they may not send."""
+    preparing.lanes.know(preparing.jobs[0].recipient, Health(successes=10))
+    preparing.prepare()
+    taken = preparing.take(3)
+    for each in order:
+        preparing.lanes.finish(taken[each])
+    preparing.collect()
+    preparing.prepare()
+    assert preparing.take(5) == preparing.jobs
