@@ -329,6 +329,11 @@ def wait_until(condition, timeout=10, what='the condition'):
         threading.Event().wait(0.01)
 
 
+def names_of(receiver):
+    """Whom the deliveries are about, in the order of their arrival."""
+    return [request.json()['name'] for request in receiver.requests]
+
+
 def messages(caplog, level=logging.WARNING):
     """What was logged, as one text."""
     return '\n'.join(each.getMessage() for each in caplog.records if each.levelno >= level)

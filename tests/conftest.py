@@ -1,6 +1,8 @@
 """Fixtures that tests of many parts use."""
 
 import pytest
+from ZODB.DB import DB
+from ZODB.FileStorage import FileStorage
 
 from pyramid_webhooks.testing import Receiver
 from tests.company import Company
@@ -11,6 +13,14 @@ def receiver():
     """A real HTTP receiver."""
     with Receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def database(tmp_path):
+    """A database in a FileStorage."""
+    database = DB(FileStorage(str(tmp_path / 'Data.fs')))
+    yield database
+    database.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import transaction
 from pyramid_webhooks.delivery.holding import UNPROVEN_ALLOWANCE
 from pyramid_webhooks.interfaces import IDeliveryEngine
 from pyramid_webhooks.testing import Receiver
-from tests.company import Employee, add, modify, wait_until
+from tests.company import Employee, add, modify, names_of, wait_until
 
 
 class Simultaneous:
@@ -80,7 +80,7 @@ def test_a_backlog_is_delivered_in_the_order_of_the_commits(make_company, receiv
         company.add('/NWS/OUN', f'e{number:04}')
     company.restart(settings={**company.settings, 'webhooks.delivery': 'process'})
     company.settle(30)
-    names = [request.json()['name'] for request in receiver.requests]
+    names = names_of(receiver)
     assert names == [f'e{number:04}' for number in range(300)]
 
 

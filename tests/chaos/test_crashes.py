@@ -8,7 +8,7 @@ from ZODB.POSException import ConflictError, StorageError
 
 from pyramid_webhooks.delivery.recorder import Recorder
 from tests.chaos.failing import STEPS, FailingStorage
-from tests.company import messages, wait_until
+from tests.company import messages, names_of, wait_until
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_commit_of_the_application_that_fails_owes_what_the_database_has(
     company.settle()
     kept = company.transact(lambda root: sorted(root['NWS']['OUN']))
     assert kept == (['first', 'second'] if step == STEPS[-1] else ['second'])
-    assert sorted(request.json()['name'] for request in receiver.requests) == kept
+    assert sorted(names_of(receiver)) == kept
 
 
 @pytest.mark.parametrize('error', [StorageError('disk full'), ConflictError('deliberately')])

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.chaos.failing import FailingStorage
-from tests.company import Company, wait_until
+from tests.company import Company, names_of, wait_until
 
 OWED = 20
 
@@ -94,7 +94,7 @@ def test_nothing_is_lost_or_sent_twice_and_it_goes_on_when_there_is_room(
     wait_until(lambda: 'works again' in caplog.text)
     company.add('/NWS/OUN', 'later')
     company.settle()
-    names = [request.json()['name'] for request in receiver.requests]
+    names = names_of(receiver)
     assert sorted(names) == sorted(['later', *(f'e{number}' for number in range(OWED))])
     assert company.at('/', lambda manager: [s.log.succeeded for s in manager.values()]) == [21]
     assert caplog.text.count('is in trouble') == 1

@@ -18,12 +18,6 @@ from tests.delivery.sending import LOOPBACK, prepared, resolver
 
 
 @pytest.fixture
-def receiver():
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def adapter():
     adapter = WebhookAdapter(LOOPBACK)
     yield adapter

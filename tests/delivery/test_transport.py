@@ -20,12 +20,6 @@ from tests.delivery.sending import LOOPBACK, prepared, resolver
 
 
 @pytest.fixture
-def receiver():
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def adapters():
     """Make adapters that are closed in the end."""
     made = []

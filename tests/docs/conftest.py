@@ -19,10 +19,15 @@ def visitor(app, userid, password):
 
 
 @pytest.fixture
-def names(tmp_path, monkeypatch):
+def journal_here(tmp_path, monkeypatch):
+    """The current folder has the tutorial's journal, which can be imported."""
     copy_journal(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(EXAMPLES)
+
+
+@pytest.fixture
+def names(journal_here):
     with Receiver() as receiver:
         app = get_app('journal.ini')
         eve = visitor(app, 'eve', 'the editor')

@@ -15,7 +15,7 @@ from pyramid_webhooks.scripts.entry import main
 from pyramid_webhooks.settings import parse_settings
 from pyramid_webhooks.testing import Receiver, wait_for_deliveries
 from tests.docs.conftest import visitor
-from tests.docs.sessions import EXAMPLES, PAGES, copy_journal
+from tests.docs.sessions import EXAMPLES, PAGES
 from tests.scripts.conftest import logging_as_before
 
 BLOCK = re.compile(r'\.\. code-block:: console\n\n((?:   .*\n|\n)+)')
@@ -38,11 +38,8 @@ def is_as_shown(line, shown):
 
 
 @pytest.fixture
-def id(tmp_path, monkeypatch):
+def id(journal_here):
     """The id of Sam's subscription, whose receiver is out of order."""
-    copy_journal(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(EXAMPLES)
     with Receiver() as receiver:
         receiver.answer(503)
         app = get_app('journal.ini')

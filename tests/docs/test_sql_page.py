@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 from webtest import TestApp
 
 from pyramid_webhooks import stop_delivery
-from pyramid_webhooks.testing import Receiver, wait_for_deliveries
+from pyramid_webhooks.testing import wait_for_deliveries
 from tests.docs.sessions import EXAMPLES
 
 SECRET = 'whsec_bm90LWEtc2VjcmV0LWF0LWFsbC1vbmx5LWEtZXhhbXBsZQ=='
@@ -18,12 +18,6 @@ MORE = """
 webhooks.allow_http = true
 webhooks.allowed_networks = 127.0.0.0/8
 """
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture

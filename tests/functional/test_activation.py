@@ -17,7 +17,7 @@ from pyramid_webhooks.interfaces import (
     ISubscriptionDeactivated,
     ISubscriptionRemoved,
 )
-from tests.company import Folder, add, messages, remove, wait_until
+from tests.company import Folder, add, messages, names_of, remove, wait_until
 
 COUNT = 30
 
@@ -57,7 +57,7 @@ def test_what_a_deactivated_one_is_owed_is_held_and_resumes(slow, receiver):
     wait_until(lambda: set(statuses(company)) == {'successful'})
     company.settle()
     assert len(receiver.requests) == COUNT
-    names = [request.json()['name'] for request in receiver.requests]
+    names = names_of(receiver)
     assert sorted(names) == [f'e{number:02}' for number in range(COUNT)]
 
 
@@ -70,7 +70,7 @@ def test_one_that_is_inactive_is_owed_nothing_new(company, receiver):
     assert call(company, id, 'activate') is False
     company.add('/NWS/OUN', 'ben')
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['ben']
+    assert names_of(receiver) == ['ben']
     assert company.at('/', lambda m: m[id].status_message) == 'Active subscription.'
 
 
@@ -127,7 +127,7 @@ def test_one_made_in_the_same_transaction_gets_what_comes_after(company, receive
 
     company.request(do, '/NWS/OUN')
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['ben']
+    assert names_of(receiver) == ['ben']
 
 
 def test_making_one_is_part_of_the_transaction(company, receiver):
@@ -264,7 +264,7 @@ def test_a_tree_of_its_own_is_no_removed_folder(company, receiver):
         lambda root: add(root._p_jar.root()['other']['shed'], 'ann', company.registry.notify) and 0
     )
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['ann']
+    assert names_of(receiver) == ['ann']
 
 
 def test_a_moved_folder_takes_along_its_subscriptions_and_what_they_are_owed(
@@ -281,7 +281,7 @@ def test_a_moved_folder_takes_along_its_subscriptions_and_what_they_are_owed(
     company.restart(settings={**company.settings, 'webhooks.delivery': 'process'})
     company.add('/moved', 'ben')
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['ann', 'ben']
+    assert names_of(receiver) == ['ann', 'ben']
     assert {each[0] for each in company.attempts('/moved')} == {'successful'}
 
 

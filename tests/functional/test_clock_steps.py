@@ -2,20 +2,9 @@
 
 import pytest
 
-from tests.clock import ShiftedClock
-from tests.company import wait_until
+from tests.company import names_of, wait_until
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-def clock():
-    with ShiftedClock() as clock:
-        yield clock
-
-
-def names(receiver):
-    return [request.json()['name'] for request in receiver.requests]
 
 
 def fail_once(make_company, receiver, wait):
@@ -38,13 +27,13 @@ def test_what_was_committed_before_a_step_is_sent_at_once(make_company, receiver
     company.restart(settings={**company.settings, 'webhooks.delivery': 'process'})
     company.add('/NWS/OUN', 'after')
     company.settle()
-    assert sorted(names(receiver)) == ['after', 'before']
+    assert sorted(names_of(receiver)) == ['after', 'before']
 
 
 def test_a_step_forward_brings_what_has_become_due_by_it(make_company, receiver, clock):
     company = fail_once(make_company, receiver, '30m')
     clock.forward(HOUR)
-    wait_until(lambda: names(receiver) == ['failing'] * 2)
+    wait_until(lambda: names_of(receiver) == ['failing'] * 2)
     company.settle()
     assert [each[:2] for each in company.attempts('/')] == [('failed', 1), ('successful', 2)]
 
@@ -61,9 +50,9 @@ def test_a_step_back_delays_retries_until_their_time_and_nothing_else(
     company.settle()
     clock.forward(HOUR)
     company.settle()
-    assert names(receiver) == ['failing', 'another'], 'half an hour of the wait is left'
+    assert names_of(receiver) == ['failing', 'another'], 'half an hour of the wait is left'
     clock.forward(HOUR / 2)
-    wait_until(lambda: names(receiver) == ['failing', 'another', 'failing'])
+    wait_until(lambda: names_of(receiver) == ['failing', 'another', 'failing'])
     company.settle()
     assert [each[0] for each in company.attempts('/')].count('successful') == 2
 
@@ -76,7 +65,7 @@ def test_a_failure_during_a_step_back_is_retried_too(make_company, receiver, clo
     company.add('/NWS/OUN', 'failing')
     company.settle()
     clock.forward(HOUR * 3 / 2)
-    wait_until(lambda: names(receiver) == ['failing'] * 2)
+    wait_until(lambda: names_of(receiver) == ['failing'] * 2)
     company.settle()
     found = {each[:2] for each in company.attempts('/')}
     assert found == {('failed', 1), ('successful', 2)}
@@ -102,8 +91,8 @@ def test_a_receiver_that_was_left_alone_gets_everything_in_order_after_a_step(
     clock.forward(seconds)
     company.settle()
     if seconds < 0:
-        assert names(receiver) == [], 'its time has not come'
+        assert names_of(receiver) == [], 'its time has not come'
         clock.forward(HOUR + 600)
     wait_until(lambda: len(receiver.requests) >= len(expected))
     company.settle()
-    assert names(receiver) == expected
+    assert names_of(receiver) == expected

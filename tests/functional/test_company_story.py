@@ -15,6 +15,7 @@ from tests.company import (
     WithoutVerdicts,
     add,
     messages,
+    names_of,
     remove,
     wait_until,
 )
@@ -238,7 +239,7 @@ def test_the_initiator_must_see_the_object_too_where_that_is_wanted(make_company
     add_as(None, 'bea')
     add_as('manager', 'cid')
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['cid']
+    assert names_of(receiver) == ['cid']
 
 
 def test_a_folder_that_was_taken_out_of_the_tree_is_not_delivered_to_any_more(
@@ -269,8 +270,8 @@ def test_two_applications_in_one_process_stay_apart(make_company):
         second.add('/NWS/OUN', 'ben')
         first.settle()
         second.settle()
-        assert [request.json()['name'] for request in one.requests] == ['ann']
-        assert [request.json()['name'] for request in other.requests] == ['ben']
+        assert names_of(one) == ['ann']
+        assert names_of(other) == ['ben']
 
 
 def test_an_event_that_nobody_subscribed_to_leaves_no_trace(make_company):

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 from webtest import TestApp
 
 from pyramid_webhooks import stop_delivery
-from pyramid_webhooks.testing import Receiver, wait_for_deliveries
+from pyramid_webhooks.testing import wait_for_deliveries
 
 CONFIGURATION = Path(__file__).parents[2] / 'development.ini'
 HOSTED_AT = 'http://127.0.0.1:6543/'
@@ -38,12 +38,6 @@ class Visitor(TestApp):
 
     def wait(self):
         wait_for_deliveries(self.app.registry, timeout=20)
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture

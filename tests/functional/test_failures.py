@@ -14,7 +14,7 @@ from zope.lifecycleevent import IObjectAddedEvent, ObjectRemovedEvent
 from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.interfaces import IWebhookPayload
 from pyramid_webhooks.testing import Receiver
-from tests.company import Employee, IEmployee, add, modify, wait_until
+from tests.company import Employee, IEmployee, add, modify, names_of, wait_until
 
 
 class Strange(Employee):
@@ -67,7 +67,7 @@ def test_a_payload_that_cannot_be_made_is_a_failed_attempt_and_the_transaction_c
 ):
     id = company.subscribe('/', receiver.url)
     add_strange(company, strange)
-    assert [request.json()['name'] for request in receiver.requests] == ['ben']
+    assert names_of(receiver) == ['ben']
     attempts = [each for each in company.attempts('/', id) if each[3] == 'employee.greeted']
     assert [each[:2] for each in attempts] == [('failed', 1)]
     assert 'The payload could not be made: ' in attempts[0][2]

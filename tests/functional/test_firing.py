@@ -13,7 +13,17 @@ from zope.lifecycleevent import (
 )
 
 from pyramid_webhooks import UnknownEventType, manager_of, subscribe
-from tests.company import Employee, Folder, IEmployee, IPerson, IPromoted, Promoted, add, modify
+from tests.company import (
+    Employee,
+    Folder,
+    IEmployee,
+    IPerson,
+    IPromoted,
+    Promoted,
+    add,
+    modify,
+    names_of,
+)
 
 ONE_ARGUMENT = 'registry.notify(event)'
 TWO_ARGUMENTS = 'registry.notify(event, obj)'
@@ -75,7 +85,7 @@ def test_zope_event_is_not_listened_to_where_that_is_switched_off(make_company, 
 
     company.request(do, '/NWS/OUN')
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['ben']
+    assert names_of(receiver) == ['ben']
 
 
 def test_zope_event_finds_the_application_of_the_object_without_any_request(company, receiver):

@@ -14,7 +14,7 @@ from pyramid_webhooks.interfaces import (
 from pyramid_webhooks.registries import databases_of
 from pyramid_webhooks.resources.secrets import new_secret
 from pyramid_webhooks.testing import Receiver
-from tests.company import messages, wait_until
+from tests.company import messages, names_of, wait_until
 
 
 def ini(name, to, **options):
@@ -63,7 +63,7 @@ def test_its_owner_is_judged_like_any_other(make_company, receiver):
     company.add('/NWS/NCA', 'ben')
     company.add('/NWS/OUN', 'ann')
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['ann']
+    assert names_of(receiver) == ['ann']
 
 
 def test_without_a_secret_it_is_unsigned_and_startup_says_so(make_company, receiver, caplog):
@@ -98,7 +98,7 @@ def test_what_it_is_owed_and_its_history_survive_a_restart(make_company, receive
     company.restart(settings={**company.settings, 'webhooks.delivery': 'process'})
     company.settle()
     assert attempts(company, 'audit') == [('successful', 1)] * 2
-    assert [request.json()['name'] for request in receiver.requests] == ['ann', 'ben']
+    assert names_of(receiver) == ['ann', 'ben']
 
 
 @pytest.mark.parametrize('change', ['to', 'owner', 'gone'])

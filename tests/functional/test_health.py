@@ -4,8 +4,7 @@ import pytest
 
 from pyramid_webhooks.interfaces import IDeliveryEngine, ISubscriptionDeactivated
 from pyramid_webhooks.resources.health import STRIKES
-from tests.clock import ShiftedClock
-from tests.company import wait_until
+from tests.company import names_of, wait_until
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -18,18 +17,8 @@ FAILURES = 'Delivery suspended due to too many delivery failures.'
 
 
 @pytest.fixture
-def clock():
-    with ShiftedClock() as clock:
-        yield clock
-
-
-@pytest.fixture
 def company(clock, make_company):
     return make_company(settings=REAL)
-
-
-def names(receiver):
-    return [each.json()['name'] for each in receiver.requests]
 
 
 def numbered(count, prefix='e'):
@@ -77,7 +66,7 @@ def trip(company, receiver, count=STRIKES + 5, status=500, **keywords):
 
 def test_after_five_failures_in_a_row_new_deliveries_wait(company, receiver):
     trip(company, receiver)
-    assert names(receiver) == numbered(STRIKES)
+    assert names_of(receiver) == numbered(STRIKES)
     company.add('/NWS/OUN', *numbered(50, 'f'))
     company.settle()
     assert len(receiver.requests) == STRIKES
@@ -96,7 +85,7 @@ def test_a_probe_that_succeeds_starts_the_rest_the_oldest_first(company, receive
     receiver.answer()
     let_pass(company, clock, 5)
     company.settle()
-    assert names(receiver)[STRIKES:] == numbered(STRIKES + 5)
+    assert names_of(receiver)[STRIKES:] == numbered(STRIKES + 5)
     assert health(company, id)[0] == 0
     assert of_status(company, 'pending') == []
 
@@ -122,7 +111,7 @@ def test_a_probe_costs_the_delivery_none_of_its_retries(company, receiver, clock
     receiver.answer()
     let_pass(company, clock, 600)
     company.settle()
-    assert sorted(names(receiver)[-STRIKES - 1 :]) == numbered(STRIKES + 1)
+    assert sorted(names_of(receiver)[-STRIKES - 1 :]) == numbered(STRIKES + 1)
 
 
 def test_the_state_of_the_breaker_outlives_a_restart(company, receiver, clock):
@@ -136,7 +125,7 @@ def test_the_state_of_the_breaker_outlives_a_restart(company, receiver, clock):
     receiver.answer()
     let_pass(company, clock, 5)
     company.settle()
-    assert names(receiver)[STRIKES:] == [*numbered(STRIKES + 5), 'later']
+    assert names_of(receiver)[STRIKES:] == [*numbered(STRIKES + 5), 'later']
 
 
 def test_the_first_probe_after_a_restart_is_one_request_too(company, receiver, clock):
@@ -163,7 +152,7 @@ def test_that_of_a_global_subscription_does_too(clock, make_company, receiver):
     receiver.answer()
     let_pass(company, clock, 5)
     company.settle()
-    assert names(receiver)[STRIKES:] == [*numbered(STRIKES + 2), 'later']
+    assert names_of(receiver)[STRIKES:] == [*numbered(STRIKES + 2), 'later']
 
 
 def test_a_receiver_that_asks_for_time_is_not_probed_before(company, receiver, clock):
@@ -173,7 +162,7 @@ def test_a_receiver_that_asks_for_time_is_not_probed_before(company, receiver, c
     assert len(receiver.requests) == STRIKES
     let_pass(company, clock, 200)
     company.settle()
-    assert names(receiver)[STRIKES:] == numbered(STRIKES + 5)
+    assert names_of(receiver)[STRIKES:] == numbered(STRIKES + 5)
 
 
 def test_one_delivery_that_the_receiver_does_not_like_does_not_stop_the_others(
@@ -186,7 +175,7 @@ def test_one_delivery_that_the_receiver_does_not_like_does_not_stop_the_others(
     assert len(receiver.requests) >= STRIKES
     add_one_by_one(company, 3)
     let_pass(company, clock, 2 * HOUR, step=60)
-    assert [each for each in names(receiver) if each != 'bad'] == numbered(3)
+    assert [each for each in names_of(receiver) if each != 'bad'] == numbered(3)
 
 
 def test_one_that_flaps_is_neither_hammered_nor_forgotten(company, receiver, clock):
@@ -208,7 +197,7 @@ def test_one_that_flaps_is_neither_hammered_nor_forgotten(company, receiver, clo
     let_pass(company, clock, DAY, step=600)
     company.settle()
     assert len(of_status(company, 'pending')) == 0
-    assert set(names(receiver)) == set(numbered(60))
+    assert set(names_of(receiver)) == set(numbered(60))
 
 
 def test_a_ping_is_sent_although_the_others_wait(company, receiver, clock):
@@ -231,8 +220,8 @@ def test_what_somebody_sends_again_is_sent_although_the_others_wait(company, rec
         '/', lambda m: [each for each in m[id].attempts.values() if each.failed()][2].retry()
     )
     company.settle()
-    assert names(receiver)[STRIKES] == 'e002'
-    assert names(receiver)[STRIKES + 1 :] == [
+    assert names_of(receiver)[STRIKES] == 'e002'
+    assert names_of(receiver)[STRIKES + 1 :] == [
         each for each in numbered(STRIKES + 5) if each != 'e002'
     ]
 
@@ -262,7 +251,7 @@ def test_too_many_failures_in_a_row_deactivate_and_activation_resumes(
     receiver.answer()
     company.at('/', lambda m: m.activate(m[id]))
     company.settle()
-    assert names(receiver)[7:] == numbered(STRIKES + 5)
+    assert names_of(receiver)[7:] == numbered(STRIKES + 5)
     assert health(company, id)[0] == 0
 
 
@@ -301,7 +290,7 @@ def test_one_that_fails_after_its_activation_is_probed_and_deactivated_again(
     company.settle()
     company.at('/', lambda m: m.activate(m[id]))
     company.settle()
-    assert names(receiver)[7:] == numbered(STRIKES), 'no burst'
+    assert names_of(receiver)[7:] == numbered(STRIKES), 'no burst'
     let_pass(company, clock, 60, step=5)
     wait_until(lambda: not state(company, id)[0])
     assert len(receiver.requests) == 14
@@ -319,7 +308,7 @@ def test_gone_deactivates_and_what_is_owed_is_kept(company, receiver, clock):
     receiver.answer()
     company.at('/', lambda m: m.activate(m[id]))
     company.settle()
-    assert names(receiver)[1:] == numbered(10)
+    assert names_of(receiver)[1:] == numbered(10)
 
 
 def test_one_that_is_gone_gets_nothing_more_even_if_it_had_proved_itself(

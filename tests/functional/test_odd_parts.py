@@ -9,7 +9,7 @@ from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.interfaces import IDeliveryEngine
 from pyramid_webhooks.resources.subscription import Subscription
 from tests.clock import ShiftedClock
-from tests.company import Folder, messages
+from tests.company import Folder, messages, names_of
 
 
 class Special(Subscription):
@@ -164,7 +164,7 @@ def test_what_waited_while_a_class_was_gone_is_sent_with_the_next_event(with_wai
     company = with_waiting
     company.add('/NWS', 'ben')
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['ann', 'ben']
+    assert names_of(receiver) == ['ann', 'ben']
 
 
 class Texting(Dialect):

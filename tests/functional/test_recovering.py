@@ -13,7 +13,7 @@ from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.interfaces import IAttempt, IDeliveryExhausted, IStatistics
 from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.outbox.schedule import Item
-from tests.company import wait_until
+from tests.company import names_of, wait_until
 
 ONCE = {'webhooks.retry_schedule': ''}
 PATIENT = {'webhooks.retry_schedule': '1h'}
@@ -39,10 +39,6 @@ def commands(root):
     return [len(segment) for segment in outbox_of(root._p_jar).intake.all_segments()]
 
 
-def names(receiver):
-    return [request.json()['name'] for request in receiver.requests]
-
-
 def fail(company, receiver, *added):
     """Let deliveries fail, one for each employee, in order."""
     receiver.answer(500)
@@ -62,7 +58,7 @@ def test_all_that_was_given_up_is_sent_again_in_order_with_the_same_ids(make_com
     company.subscribe('/', receiver.url)
     ids = fail(company, receiver, 'ann', 'ben', 'cid')
     assert recover(company) == (3, 0, None)
-    assert names(receiver) == ['ann', 'ben', 'cid'] * 2
+    assert names_of(receiver) == ['ann', 'ben', 'cid'] * 2
     assert [each.headers['webhook-id'] for each in receiver.requests] == ids * 2
     numbers = [(each[0], each[1]) for each in company.attempts('/')]
     assert numbers == [('failed', 1)] * 3 + [('successful', 2)] * 3
@@ -77,10 +73,10 @@ def test_only_what_failed_since_then_is_sent_again(make_company, receiver):
     since = now()
     fail(company, receiver, 'ben')
     assert recover(company, since)[0] == 1
-    assert names(receiver) == ['ann', 'ben', 'ben']
+    assert names_of(receiver) == ['ann', 'ben', 'ben']
     assert recover(company, now())[0] == 0
     assert recover(company)[0] == 1
-    assert names(receiver)[3:] == ['ann']
+    assert names_of(receiver)[3:] == ['ann']
 
 
 def test_what_waits_for_its_next_attempt_is_sent_now_on_a_new_schedule(make_company, receiver):
@@ -92,7 +88,7 @@ def test_what_waits_for_its_next_attempt_is_sent_now_on_a_new_schedule(make_comp
     assert statistics(company).pending == 2, 'a schedule has more than one try'
     receiver.answer(200)
     assert recover(company) == (2, 0, None)
-    assert names(receiver) == ['ann', 'ben'] * 3
+    assert names_of(receiver) == ['ann', 'ben'] * 3
     assert [each[:2] for each in company.attempts('/')] == [
         ('failed', 1),
         ('failed', 1),
@@ -127,7 +123,7 @@ def test_more_is_recovered_than_the_history_has(make_company, receiver):
     company.subscribe('/', receiver.url)
     fail(company, receiver, 'ann', 'ben', 'cid', 'dan', 'eve')
     assert recover(company) == (5, 0, None)
-    assert names(receiver)[5:] == ['ann', 'ben', 'cid', 'dan', 'eve']
+    assert names_of(receiver)[5:] == ['ann', 'ben', 'cid', 'dan', 'eve']
 
 
 def test_what_can_not_be_reached_any_more_is_counted(make_company, receiver):
@@ -139,7 +135,7 @@ def test_what_can_not_be_reached_any_more_is_counted(make_company, receiver):
     count, unreachable, until = recover(company)
     assert (count, unreachable) == (2, 3)
     assert before < until < now()
-    assert names(receiver)[5:] == ['dan', 'eve']
+    assert names_of(receiver)[5:] == ['dan', 'eve']
     assert recover(company)[:2] == (0, 5)
     assert recover(company, now()) == (0, 0, None)
 
@@ -158,9 +154,9 @@ def test_what_was_sent_again_by_hand_is_not_recovered_once_more(make_company, re
 
     company.at('/', retry)
     company.settle()
-    assert names(receiver) == ['ann', 'ben', 'ann']
+    assert names_of(receiver) == ['ann', 'ben', 'ann']
     assert recover(company)[0] == 1
-    assert names(receiver)[3:] == ['ben']
+    assert names_of(receiver)[3:] == ['ben']
 
 
 def test_asked_for_twice_before_the_engine_has_got_to_it_it_is_done_once(make_company, receiver):
@@ -177,7 +173,7 @@ def test_asked_for_twice_before_the_engine_has_got_to_it_it_is_done_once(make_co
     assert company.at('/', ask) == 0
     company.restart(settings={**company.settings, 'webhooks.delivery': 'process'})
     company.settle()
-    assert names(receiver) == ['ann', 'ben'] * 2
+    assert names_of(receiver) == ['ann', 'ben'] * 2
 
 
 def test_what_is_recovered_of_an_inactive_subscription_waits_for_its_activation(
@@ -192,7 +188,7 @@ def test_what_is_recovered_of_an_inactive_subscription_waits_for_its_activation(
     assert len(receiver.requests) == 2
     company.at('/', lambda manager: manager.activate(*manager.values()))
     company.settle()
-    assert names(receiver) == ['ann', 'ben'] * 2
+    assert names_of(receiver) == ['ann', 'ben'] * 2
 
 
 def test_much_is_recovered_in_several_transactions_the_oldest_first(
@@ -206,10 +202,10 @@ def test_much_is_recovered_in_several_transactions_the_oldest_first(
     for name in added:
         company.add('/NWS/OUN', name)
     company.settle()
-    assert names(receiver) == []
+    assert names_of(receiver) == []
     company.restart(settings={**company.settings, 'webhooks.max_payload': '1KiB'})
     assert recover(company)[0] == 40
-    assert names(receiver) == added
+    assert names_of(receiver) == added
 
 
 def test_all_that_waits_is_brought_forward_however_little_is_done_at_once(
@@ -221,7 +217,7 @@ def test_all_that_waits_is_brought_forward_however_little_is_done_at_once(
     added = [f'e{number}' for number in range(4)]
     fail(company, receiver, *added)
     assert recover(company)[0] == 4
-    assert sorted(names(receiver)) == sorted(2 * added)
+    assert sorted(names_of(receiver)) == sorted(2 * added)
 
 
 def test_a_retry_that_is_under_way_is_not_recovered_once_more(make_company, receiver):
@@ -256,8 +252,8 @@ def test_where_deliveries_wait_for_a_probe_it_is_made_at_once(make_company, rece
     assert len(receiver.requests) == 5
     assert recover(company)[0] == 5
     receiver.wait_for(5 + 8)
-    assert sorted(names(receiver)[5:]) == added
-    assert names(receiver)[5] == 'e0'
+    assert sorted(names_of(receiver)[5:]) == added
+    assert names_of(receiver)[5] == 'e0'
     company.settle()
     assert statistics(company)[:3] == (8, 5, 0)
 
@@ -278,7 +274,7 @@ def test_the_global_ones_are_recovered_too(make_company, receiver):
 
     assert company.transact(do) == (1, 1)
     company.settle()
-    assert names(receiver) == ['ann', 'ann']
+    assert names_of(receiver) == ['ann', 'ann']
 
 
 def test_a_time_needs_a_zone(company, receiver):

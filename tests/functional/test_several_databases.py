@@ -8,7 +8,7 @@ from pyramid_zodbconn import get_connection
 from pyramid_webhooks.interfaces import IOwedDeliveries
 from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.registries import databases_of
-from tests.company import Folder, add, remove, wait_until
+from tests.company import Folder, add, names_of, remove, wait_until
 
 EPOCH = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
@@ -54,7 +54,7 @@ def test_an_aborted_transaction_owes_nothing_in_either(company, receiver):
     company.request(do, '/NWS')
     company.add('/NWS/FAR', 'cid')
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['cid']
+    assert names_of(receiver) == ['cid']
 
 
 def test_events_of_both_in_one_transaction_are_all_delivered(company, receiver):
@@ -69,7 +69,7 @@ def test_events_of_both_in_one_transaction_are_all_delivered(company, receiver):
         lambda context, request: remove(context, 'ann', request.registry.notify) and 0, '/NWS/FAR'
     )
     company.settle()
-    names = sorted(request.json()['name'] for request in receiver.requests)
+    names = sorted(names_of(receiver))
     assert names == ['ann', 'ann', 'ben']
 
 
@@ -101,7 +101,7 @@ def test_what_is_owed_there_to_a_deactivated_subscription_here_resumes(company, 
     receiver.answer()
     company.at('/', lambda m: m.activate(m[id]))
     company.settle()
-    assert sorted(request.json()['name'] for request in receiver.requests) == list('abcdefgh')
+    assert sorted(names_of(receiver)) == list('abcdefgh')
 
 
 def test_what_is_held_there_for_a_subscription_here_goes_with_it(company, receiver):
@@ -132,7 +132,7 @@ def test_a_message_from_there_can_be_sent_again(company, receiver):
 
     company.at('/', resend)
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['ann', 'ann']
+    assert names_of(receiver) == ['ann', 'ann']
     assert [each[:2] for each in company.attempts('/')] == [('successful', 1), ('successful', 2)]
 
 

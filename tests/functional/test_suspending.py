@@ -4,7 +4,7 @@ import pytest
 
 from pyramid_webhooks.delivery.probing import FAILURES, UNSUBSCRIBED
 from pyramid_webhooks.interfaces import ISubscriptionDeactivated
-from tests.company import wait_until
+from tests.company import names_of, wait_until
 
 LIMIT = 8
 #: Breakers are probed at once, and everything is tried twice.
@@ -67,7 +67,7 @@ def test_one_that_is_activated_again_gets_what_it_is_owed(company, receiver, tol
     assert state(company, id) == (True, 'Active subscription.')
     company.add('/NWS/OUN', 'ann')
     wait_until(lambda: {each[0] for each in company.attempts('/', id)} == {'successful'})
-    assert 'ann' in [request.json()['name'] for request in receiver.requests]
+    assert 'ann' in names_of(receiver)
 
 
 def test_a_success_in_between_begins_the_count_anew(company, receiver):

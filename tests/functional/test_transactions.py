@@ -7,7 +7,7 @@ from transaction.interfaces import DoomedTransaction
 from ZODB.POSException import ConflictError
 
 from pyramid_webhooks.outbox.intake import Intake
-from tests.company import Deliberate, add, modify
+from tests.company import Deliberate, add, modify, names_of
 
 
 @pytest.fixture(params=['explicit', 'implicit'])
@@ -22,7 +22,7 @@ def names(company, receiver):
     """Whom the deliveries are about, after a committed one that shows that all is through."""
     company.add('/NWS/OUN', 'last')
     company.settle()
-    found = [request.json()['name'] for request in receiver.requests]
+    found = names_of(receiver)
     assert found.count('last') == 1
     assert len(company.attempts('/')) == len(found)
     assert company.at('/', lambda manager: owed_anywhere(manager._p_jar)) == 0

@@ -9,7 +9,7 @@ from pyramid_webhooks import manager_of
 from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.resources.secrets import new_secret
 from pyramid_webhooks.resources.upkeep import CHANGED, GONE
-from tests.company import Folder, add, messages, root_factory
+from tests.company import Folder, add, messages, names_of, root_factory
 from tests.functional.keeping import TO, WORKER, active, change, indexed, ini, kept
 
 
@@ -85,7 +85,7 @@ def test_it_hears_of_its_folder_and_of_requests_there_and_of_nothing_else(make_c
         lambda context, request: add(context['NWS']['OUN'], 'ann', request.registry.notify) and 0
     )
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['ben', 'ann']
+    assert names_of(receiver) == ['ben', 'ann']
 
 
 def test_one_more_leaves_the_others_as_they_are(make_company, receiver):
@@ -150,7 +150,7 @@ def test_a_removed_one_is_deactivated_with_its_history_and_restored_as_a_new_one
     ]
     company.add('/NWS/OUN', 'eva')
     company.settle()
-    assert [request.json()['name'] for request in receiver.requests] == ['ann', 'eva']
+    assert names_of(receiver) == ['ann', 'eva']
 
 
 @pytest.mark.parametrize(

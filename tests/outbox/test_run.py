@@ -1,10 +1,7 @@
 """Runs of deliveries: stored once, and taken apart by each queue for itself."""
 
-import pytest
 import transaction
 from persistent import Persistent
-from ZODB.DB import DB
-from ZODB.FileStorage import FileStorage
 
 from pyramid_webhooks.outbox.run import Row, Run
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Schedule
@@ -14,13 +11,6 @@ A, B = ('', b'1' * 8), ('', b'2' * 8)
 
 class Message(Persistent):
     """What stands for a message here."""
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = DB(FileStorage(str(tmp_path / 'Data.fs')))
-    yield database
-    database.close()
 
 
 def order(number):

@@ -1,20 +1,10 @@
 """What is kept of the deliveries that were given up."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ZODB.DB import DB
-from ZODB.FileStorage import FileStorage
 
 from pyramid_webhooks.resources.exhausted import Exhausted, GivenUp
 from pyramid_webhooks.resources.message import Message, Origin
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = DB(FileStorage(str(tmp_path / 'Data.fs')))
-    yield database
-    database.close()
 
 
 def given_up(number):

@@ -6,20 +6,11 @@ import itertools
 
 import pytest
 import transaction
-from ZODB.DB import DB
-from ZODB.FileStorage import FileStorage
 from ZODB.serialize import referencesf
 
 from pyramid_webhooks.resources.exhausted import GivenUp
 from pyramid_webhooks.resources.history import AttemptLog, AttemptRecord
 from pyramid_webhooks.resources.message import Message, Origin
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = DB(FileStorage(str(tmp_path / 'Data.fs')))
-    yield database
-    database.close()
 
 
 def message():

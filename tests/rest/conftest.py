@@ -11,7 +11,7 @@ from webtest import TestApp
 
 from pyramid_webhooks import stop_delivery
 from pyramid_webhooks.interfaces import ISettings
-from pyramid_webhooks.testing import Receiver, wait_for_deliveries
+from pyramid_webhooks.testing import wait_for_deliveries
 from tests.rest.application import configure, root_factory
 from tests.rest.contract import check
 
@@ -83,12 +83,6 @@ def make_client(tmp_path):
 @pytest.fixture
 def client(make_client):
     return make_client()
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture

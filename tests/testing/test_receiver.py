@@ -13,12 +13,6 @@ from pyramid_webhooks.testing import Answer, Receiver
 
 
 @pytest.fixture
-def receiver():
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def client(receiver):
     connection = http.client.HTTPConnection(receiver.host, receiver.port, timeout=5)
     yield connection
