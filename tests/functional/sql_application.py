@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey, create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, sessionmaker
 from webtest import TestApp
 from zope.interface import Interface, implementer
-from zope.lifecycleevent import ObjectAddedEvent
+from zope.lifecycleevent import ObjectAddedEvent, ObjectRemovedEvent
 from zope.lifecycleevent.interfaces import (
     IObjectAddedEvent,
     IObjectModifiedEvent,
@@ -210,6 +210,13 @@ def add(request, title, **values):
     request.db.add(order)
     request.registry.notify(ObjectAddedEvent(order))
     return order
+
+
+def remove(request, id=1):
+    """Remove an order, and fire the event."""
+    order = request.db.get(Order, id)
+    request.registry.notify(ObjectRemovedEvent(order))
+    request.db.delete(order)
 
 
 def _let_savepoints_work(engine):

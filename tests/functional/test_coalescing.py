@@ -118,17 +118,18 @@ def test_without_coalescing_every_event_is_delivered_with_the_state_it_had(make_
     assert [data['age'] for _, data in received(company, receiver)] == [41, 42, 43]
 
 
+def modify_in_and_out_of_sight(folder, request):
+    """Modify an employee, keep the manager out, and modify again."""
+    modify(folder['ann'], request.registry.notify, age=41)
+    folder.viewers = ()
+    modify(folder['ann'], request.registry.notify, age=42)
+
+
 def test_the_last_verdict_on_the_permission_counts(company, receiver):
     company.add('/NWS/OUN', 'ann')
     company.subscribe('/', receiver.url_for('manager'), owner='manager')
     company.subscribe('/', receiver.url_for('president'), owner='president')
-
-    def do(context, request):
-        modify(context['ann'], request.registry.notify, age=41)
-        context.viewers = ()
-        modify(context['ann'], request.registry.notify, age=42)
-
-    company.request(do, '/NWS/OUN')
+    company.request(modify_in_and_out_of_sight, '/NWS/OUN')
     company.settle()
     assert [request.path for request in receiver.requests] == ['/president']
     assert receiver.requests[0].json()['age'] == 42
@@ -137,13 +138,7 @@ def test_the_last_verdict_on_the_permission_counts(company, receiver):
 def test_the_last_verdict_counts_also_when_nobody_is_left(company, receiver):
     company.add('/NWS/OUN', 'ann')
     company.subscribe('/', receiver.url, owner='manager')
-
-    def do(context, request):
-        modify(context['ann'], request.registry.notify, age=41)
-        context.viewers = ()
-        modify(context['ann'], request.registry.notify, age=42)
-
-    company.request(do, '/NWS/OUN')
+    company.request(modify_in_and_out_of_sight, '/NWS/OUN')
     company.settle()
     assert receiver.requests == []
 

@@ -61,6 +61,17 @@ def trip(company, receiver, count=STRIKES + 5, status=500, **keywords):
     return id
 
 
+def probe_and_go_on(company, receiver, clock, count):
+    """See ``count`` deliveries, and a new one, wait for a probe, and come in order after it."""
+    company.add('/NWS/OUN', 'later')
+    company.settle()
+    assert len(receiver.requests) == STRIKES
+    receiver.answer()
+    let_pass(company, clock, 5)
+    company.settle()
+    assert names_of(receiver)[STRIKES:] == [*numbered(count), 'later']
+
+
 # -- the breaker
 
 
@@ -119,13 +130,7 @@ def test_the_state_of_the_breaker_outlives_a_restart(company, receiver, clock):
     before = health(company, id)
     company.restart()
     assert health(company, id) == before
-    company.add('/NWS/OUN', 'later')
-    company.settle()
-    assert len(receiver.requests) == STRIKES
-    receiver.answer()
-    let_pass(company, clock, 5)
-    company.settle()
-    assert names_of(receiver)[STRIKES:] == [*numbered(STRIKES + 5), 'later']
+    probe_and_go_on(company, receiver, clock, STRIKES + 5)
 
 
 def test_the_first_probe_after_a_restart_is_one_request_too(company, receiver, clock):
@@ -146,13 +151,7 @@ def test_that_of_a_global_subscription_does_too(clock, make_company, receiver):
     receiver.answer(500)
     add_one_by_one(company, STRIKES + 2)
     company.restart()
-    company.add('/NWS/OUN', 'later')
-    company.settle()
-    assert len(receiver.requests) == STRIKES
-    receiver.answer()
-    let_pass(company, clock, 5)
-    company.settle()
-    assert names_of(receiver)[STRIKES:] == [*numbered(STRIKES + 2), 'later']
+    probe_and_go_on(company, receiver, clock, STRIKES + 2)
 
 
 def test_a_receiver_that_asks_for_time_is_not_probed_before(company, receiver, clock):

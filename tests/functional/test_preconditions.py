@@ -44,6 +44,17 @@ def hire(company, count, start=0):
     company.settle()
 
 
+def hearing(make_company, handler, event):
+    """A company with a handler of an event."""
+    return make_company(
+        settings=SETTINGS, setup=lambda config: config.add_subscriber(handler, event)
+    )
+
+
+def fail(event):
+    raise RuntimeError('no handler')
+
+
 def test_too_many_events_for_an_unknown_owner_deactivate_a_subscription(company, receiver, events):
     company.subscribe('/NWS/OUN', receiver.url, owner='nobody-knows')
     hire(company, LIMIT - 1)
@@ -59,12 +70,7 @@ def test_too_many_events_for_an_unknown_owner_deactivate_a_subscription(company,
 
 
 def test_a_handler_may_reset_the_count(make_company, receiver):
-    company = make_company(
-        settings=SETTINGS,
-        setup=lambda config: config.add_subscriber(
-            lambda event: event.reset(), IPreconditionLimitReached
-        ),
-    )
+    company = hearing(make_company, lambda event: event.reset(), IPreconditionLimitReached)
     company.subscribe('/NWS/OUN', receiver.url, owner='nobody-knows')
     hire(company, LIMIT + 1)
     assert failures(company) == [0]
@@ -72,13 +78,7 @@ def test_a_handler_may_reset_the_count(make_company, receiver):
 
 
 def test_a_handler_that_fails_resets_nothing(make_company, receiver):
-    def fail(event):
-        raise RuntimeError('no handler')
-
-    company = make_company(
-        settings=SETTINGS,
-        setup=lambda config: config.add_subscriber(fail, IPreconditionLimitReached),
-    )
+    company = hearing(make_company, fail, IPreconditionLimitReached)
     company.subscribe('/NWS/OUN', receiver.url, owner='nobody-knows')
     hire(company, LIMIT)
     assert state(company) == (False, MESSAGE)
@@ -189,13 +189,7 @@ def test_a_global_subscription_is_suspended_alike_and_stays_so(make_company, rec
 
 
 def test_a_handler_of_the_deactivation_that_fails_stops_nobody(make_company, receiver):
-    def fail(event):
-        raise RuntimeError('no handler')
-
-    company = make_company(
-        settings=SETTINGS,
-        setup=lambda config: config.add_subscriber(fail, ISubscriptionDeactivated),
-    )
+    company = hearing(make_company, fail, ISubscriptionDeactivated)
     company.subscribe('/NWS/OUN', receiver.url, owner='nobody-knows')
     company.subscribe('/NWS', receiver.url, owner='head')
     hire(company, LIMIT)

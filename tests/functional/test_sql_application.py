@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 from transaction.interfaces import TransientError
 from zope.interface import Interface
-from zope.lifecycleevent import ObjectAddedEvent, ObjectModifiedEvent, ObjectRemovedEvent
+from zope.lifecycleevent import ObjectAddedEvent, ObjectModifiedEvent
 from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
 from pyramid_webhooks import explain_event
@@ -18,7 +18,7 @@ from pyramid_webhooks.interfaces import IGlobalManager, IOwedDeliveries, IPinger
 from pyramid_webhooks.registries import connection_to_global
 from pyramid_webhooks.testing import Receiver
 from tests.company import Deliberate, messages, wait_until
-from tests.functional.sql_application import Item, Order, Shop, add, ini
+from tests.functional.sql_application import Item, Order, Shop, add, ini, remove
 
 
 @pytest.fixture
@@ -182,12 +182,6 @@ def test_the_state_at_commit_is_sent_and_relations_can_be_read(shop, receiver):
 
 def test_a_removed_object_is_told_of_as_it_was(shop, receiver):
     shop.add('book')
-
-    def remove(request):
-        order = request.db.get(Order, 1)
-        request.registry.notify(ObjectRemovedEvent(order))
-        request.db.delete(order)
-
     shop.request(remove)
     assert sorted(titles(shop, receiver)) == ['book', 'book']
     assert shop.stored() == ['last']
@@ -437,12 +431,6 @@ def test_a_user_who_goes_has_no_subscriptions_to_be_removed_and_goes_all_the_sam
 
     shop = make_shop(setup=setup)
     shop.add('book')
-
-    def remove(request):
-        order = request.db.get(Order, 1)
-        request.registry.notify(ObjectRemovedEvent(order))
-        request.db.delete(order)
-
     shop.request(remove)
     assert shop.stored() == []
 
