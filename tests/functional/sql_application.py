@@ -219,6 +219,15 @@ def remove(request, id=1):
     request.db.delete(order)
 
 
+def titles(shop, receiver):
+    """What was sent, after a delivery that shows that all is through."""
+    shop.add('last')
+    shop.settle()
+    found = [request.json()['title'] for request in receiver.requests]
+    assert found.count('last') == 1
+    return [title for title in found if title != 'last']
+
+
 def _let_savepoints_work(engine):
     """The driver would begin and end transactions as it likes."""
 
