@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyramid_webhooks.delivery.jobs import Job
@@ -216,6 +218,11 @@ class Holding:
         """Whether there is more to be prepared at once."""
         return bool(self._movable)
 
+    def _next_of(self, recipient: Recipient) -> list[Job]:
+        """The next jobs of a subscription, as many as are worth preparing."""
+        jobs = self._waiting.get(recipient)
+        return jobs[: max(0, self._lanes.lane(recipient).ahead())] if jobs else []
+
     def prepare(self, view: View) -> tuple[list[Job], list[Job]]:
         """Prepare the next jobs of each lane; not too many of them in one transaction.
 
@@ -229,30 +236,39 @@ class Holding:
                 self._movable[recipient] = None
         ready: list[Job] = []
         returned: list[Job] = []
-        taken: list[tuple[Recipient, int]] = []
         # Most of the time the others are as many as before, and no more of theirs is prepared.
         self._movable |= self._lanes.moved()
-        looked_at: list[Recipient] = []
-        for recipient in self._movable:
+        lines = {
+            recipient: self._next_of(recipient)
+            for recipient in itertools.islice(self._movable, PREPARE_LIMIT)
+        }
+        taken: Counter[Recipient] = Counter()
+        for job in _in_turns(lines.values()):
             if len(ready) >= PREPARE_LIMIT:
                 break
-            looked_at.append(recipient)
-            jobs = self._waiting.get(recipient)
-            room = self._lanes.lane(recipient).ahead() if jobs else 0
-            if not jobs or room <= 0:
-                continue
-            for job in jobs[:room]:
-                message = view.outboxes[job.home]._p_jar.get(job.message)
-                (ready if view.recipients.prepare(job, message) else returned).append(job)
-            taken.append((recipient, room))
+            message = view.outboxes[job.home]._p_jar.get(job.message)
+            (ready if view.recipients.prepare(job, message) else returned).append(job)
+            taken[job.recipient] += 1
         # Only now, when nothing can fail any more: what was taken out must not be lost.
-        for recipient, room in taken:
-            del self._waiting[recipient][:room]
-            if not self._waiting[recipient]:
-                del self._waiting[recipient]
-        for recipient in looked_at:
+        for recipient, jobs in lines.items():
             del self._movable[recipient]
+            count = taken[recipient]
+            if count < len(jobs):
+                self._movable[recipient] = None
+            if count:
+                del self._waiting[recipient][:count]
+                if not self._waiting[recipient]:
+                    del self._waiting[recipient]
         for recipient in view.stopped:
             returned += self.unsent(recipient)
         self._movable.update((job.recipient, None) for job in returned)
         return ready, returned
+
+
+def _in_turns(lines: Iterable[list[Job]]) -> Iterator[Job]:
+    """Yield the first job of each line, then the second ones.
+
+    Of many lines, what is sent together is then of few messages, and is recorded cheaply.
+    """
+    for turn in itertools.zip_longest(*lines):
+        yield from (job for job in turn if job is not None)

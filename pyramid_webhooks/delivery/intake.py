@@ -32,6 +32,11 @@ from pyramid_webhooks.outbox.segment import Entry, Segment
 
 logger = logging.getLogger(__name__)
 
+#: Database name, and oid of a segment.
+Place = tuple[str, bytes]
+#: A segment, and the serial with which all in it was read.
+Seen = tuple[Segment, bytes]
+
 #: Entries, and new deliveries, that are read in one transaction; and deliveries in memory.
 READ_LIMIT = 2_000
 CANDIDATE_LIMIT = 5_000
@@ -71,7 +76,7 @@ class IntakeReader:
         self._member = member
         self._clock = clock
         self.parking = Parking(holding)
-        self._seen: dict[tuple[str, bytes], bytes] = {}
+        self._seen: dict[Place, bytes] = {}
         self._deep_at = self._full_at = 0.0
         self._unfinished = False
         self.more = False
@@ -86,10 +91,10 @@ class IntakeReader:
     def read(
         self,
         view: View,
-        hints: Iterable[tuple[str, bytes]],
+        hints: Iterable[Place],
         stopped: Iterable[Job] = (),
         put_away: bool = True,
-    ) -> dict[Any, bytes]:
+    ) -> dict[Place, Seen]:
         """Read what was added.
 
         :param hints: (database name, oid of a segment) that were added to.
@@ -103,7 +108,7 @@ class IntakeReader:
         deep = self.more or started >= self._deep_at
         self.more = False
         candidates: list[Candidate] = []
-        seen: dict[Any, bytes] = {}
+        seen: dict[Place, Seen] = {}
         read = 0
         for home, outbox in view.outboxes.items():
             for segment in self._changed_segments(home, outbox, hints, deep):
@@ -111,7 +116,7 @@ class IntakeReader:
                     self.more = True
                     break
                 read += len(segment)
-                seen[(home, segment._p_oid)] = segment._p_serial
+                seen[(home, segment._p_oid)] = (segment, segment._p_serial)
                 candidates += self._read_segment(view, home, segment)
                 if self._unfinished:
                     self._unfinished = False
@@ -126,13 +131,35 @@ class IntakeReader:
         self._admit(view, candidates)
         return seen
 
-    def accept(self, seen: dict[Any, bytes]) -> None:
+    def accept(self, seen: dict[Place, Seen]) -> None:
         """The transaction of :meth:`read` has been committed, or had nothing to commit."""
-        self._seen.update(seen)
+        self.accept_own(seen)
         self.parking.settled()
 
+    def seen_of(self, jobs: Iterable[Job], outboxes: dict[str, Outbox]) -> dict[Place, Seen]:
+        """Of the segments that ``jobs`` are owed in, those without anything that was not read.
+
+        They are not read again because of what the current transaction takes out of them.
+
+        :returns: what is to be handed to :meth:`accept_own` when the transaction is over.
+        """
+        places = {(job.home, job.segment) for job in jobs if job.segment is not None}
+        segments = ((place, outboxes[place[0]]._p_jar.get(place[1])) for place in places)
+        return {
+            place: (segment, segment._p_serial)
+            for place, segment in segments
+            if self._seen.get(place) == segment._p_serial
+        }
+
+    def accept_own(self, seen: dict[Place, Seen]) -> None:
+        """The transaction in which these were read, or taken from, has been committed."""
+        for place, (segment, serial) in seen.items():
+            # A ghost may have been changed by others at the same time.
+            is_ghost = segment._p_changed is None
+            self._seen[place] = serial if is_ghost else segment._p_serial
+
     def _changed_segments(
-        self, home: str, outbox: Outbox, hints: Iterable[tuple[str, bytes]], deep: bool
+        self, home: str, outbox: Outbox, hints: Iterable[Place], deep: bool
     ) -> Iterator[Segment]:
         intake = outbox.intake
         # Where those that are used first are full, as of what waits for receivers that fail, what

@@ -286,9 +286,11 @@ class Loop:
             return
         recipients = Recipients(self._registry, self._settings, session.connection)
         recorded = self._recorder.record(jobs, session.outboxes, recipients, self._clock.ahead())
+        seen = self._intake.seen_of(jobs, session.outboxes)
         numbers = partitions_of(jobs)
         self._member.fence(session.connection, session.primary, numbers)
         session.commit('webhooks: results')
+        self._intake.accept_own(seen)
         self._member.recorded += len(jobs)
         self._suspects.update(self._recorder.suspects)
         self._intake.parking.hurry(job.recipient for job in jobs if job.outcome.succeeded)

@@ -43,12 +43,12 @@ class Parking:
         self._leaving_segments: dict[tuple[str, bytes], None] = {}
         self._entries = 0
         self._due = self._started = 0.0
-        self._hurry = False
+        self._hurried: dict[Recipient, None] = {}
         self._released: dict[Recipient, None] = {}
         self._freed: dict[Recipient, None] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._segments or self._leaving_segments or self._released)
+        return bool(self._segments or self._leaving_segments or self._released or self._hurried)
 
     def waiting(self, database: str) -> Collection[bytes]:
         """The oids of the subscriptions there whose deliveries wait."""
@@ -70,13 +70,13 @@ class Parking:
 
     def hurry(self, recipients: Iterable[Recipient]) -> None:
         """These receivers work, or begin anew: put away what waits for them with the next."""
-        self._hurry = self._hurry or any(map(self.is_waiting, recipients))
+        self._hurried.update(dict.fromkeys(filter(self.is_waiting, recipients)))
 
     def due(self) -> float | None:
         """Monotonic time at which something is to be put away; None when there is nothing."""
         if not self:
             return None
-        at_once = self._hurry or self._leaving_segments or self._released or self._is_much()
+        at_once = self._hurried or self._leaving_segments or self._released or self._is_much()
         return 0.0 if at_once else self._due
 
     def _is_much(self) -> bool:
@@ -108,7 +108,7 @@ class Parking:
         self._released |= self._freed
         self._leaving_segments |= self._segments
         self._segments = {}
-        self._entries, self._hurry = 0, False
+        self._entries = 0
         rows: dict[tuple[str, str, bytes], list[Row]] = {}
         in_memory = self._holding.entries()
         # Most entries are owed to the same ones as the entry before.
@@ -137,6 +137,9 @@ class Parking:
             self._put(view, home, recipient, runs[known])
         self._freed = {}
         if not more:
+            # Those for which nothing has come meanwhile have not been met above.
+            self._release(view, self._hurried)
+            self._hurried = {}
             for database, oid in self._released:
                 self._waiting[database].discard(oid)
             self._freed, self._released = self._released, {}
@@ -171,12 +174,17 @@ class Parking:
             rows.setdefault((home, database, packed), []).append(row)
         segment.take(key, oids)
 
+    def _release(self, view: View, recipients: Iterable[Recipient]) -> None:
+        """Those of them that work get each delivery when it comes, once all that came is read."""
+        for recipient in recipients:
+            state, obj = view.recipients.find(recipient)
+            if state != ACTIVE or self._holding.lane(recipient, obj).health.proven:
+                self._released[recipient] = None
+
     def _put(self, view: View, home: str, recipient: Recipient, runs: list[Run]) -> None:
         view.touched.add(partition_of(recipient))
+        self._release(view, [recipient])
         state, obj = view.recipients.find(recipient)
-        if state != ACTIVE or self._holding.lane(recipient, obj).health.proven:
-            # From now on each is dealt with when it comes; or when all that has come is read.
-            self._released[recipient] = None
         if state not in (ACTIVE, INACTIVE):
             for run in runs:
                 for row in run.rows():

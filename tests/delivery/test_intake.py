@@ -136,6 +136,23 @@ def test_nothing_overtakes_what_waits_in_the_intake_when_the_receiver_turns_out_
     assert reading.read(put_away=False)[0] == []
 
 
+def test_once_a_receiver_works_what_comes_next_does_not_take_the_way_through_the_schedule(reading):
+    """Although nothing came meanwhile that would have been put away."""
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE + 9)])
+    jobs, _, _ = reading.read()
+    reading.read()
+    recipient = jobs[0].recipient
+    with reading.database.session() as session:
+        session.primary.schedule_of(recipient).drop(recipient)
+        session.commit('all was sent')
+    reading.lanes.know(recipient, Health(successes=1))
+    reading.holding.unsent(recipient)
+    reading.reader.parking.hurry([recipient])
+    reading.read()
+    reading.company.add('/NWS/OUN', 'next')
+    assert len(reading.read()[0]) == 1
+
+
 def test_what_waits_in_the_intake_waits_no_longer_than_until_an_activation(reading):
     reading.company.add('/NWS/OUN', *[f'a{number}' for number in range(UNPROVEN_ALLOWANCE + 20)])
     reading.read()
@@ -266,3 +283,45 @@ def test_reading_a_large_backlog_is_done_in_parts(reading):
     assert len(reading.holding) == UNPROVEN_ALLOWANCE
     assert len(reading.waiting()) == 5000 - UNPROVEN_ALLOWANCE
     assert time.monotonic() - started < 20
+
+
+def test_what_only_this_process_took_out_of_a_segment_is_not_read_again(reading):
+    reading.company.add('/NWS/OUN', 'ann', 'ben')
+    jobs, _, _ = reading.read()
+    taken(reading, jobs[:1])
+    reading.holding.forget(jobs)
+    assert reading.read()[0] == []
+
+
+def test_what_was_added_to_a_segment_while_something_was_taken_out_is_read(reading):
+    """The segments that both change are merged."""
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE)])
+    jobs, _, _ = reading.read()
+    added = [f'later{number}' for number in range(2 * len(jobs))]
+    taken(reading, jobs, lambda: reading.company.add('/NWS/OUN', *added))
+    reading.holding.forget(jobs)
+    reading.lanes.know(jobs[0].recipient, Health(successes=1))
+    assert len(reading.read()[0]) == len(added)
+
+
+def test_what_was_added_to_a_segment_before_something_was_taken_out_is_read(reading):
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE)])
+    jobs, _, _ = reading.read()
+    added = [f'later{number}' for number in range(2 * len(jobs))]
+    reading.company.add('/NWS/OUN', *added)
+    taken(reading, jobs)
+    reading.holding.forget(jobs)
+    reading.lanes.know(jobs[0].recipient, Health(successes=1))
+    assert len(reading.read()[0]) == len(added)
+
+
+def taken(reading, jobs, meanwhile=lambda: None):
+    """Take ``jobs`` out of the intake, as the recorder does."""
+    with reading.database.session() as session:
+        for job in jobs:
+            segment = session.get(job.home, job.segment)
+            assert segment.take(job.entry, [job.recipient[1]])
+        seen = reading.reader.seen_of(jobs, session.outboxes)
+        meanwhile()
+        session.commit('taken')
+        reading.reader.accept_own(seen)
