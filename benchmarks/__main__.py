@@ -10,18 +10,39 @@ import argparse
 import warnings
 from collections.abc import Callable, Iterator
 
-from benchmarks import commits, deliveries, greenlets, idle, latency, scale, storage, unwanted
+from benchmarks import (
+    backlog,
+    busy,
+    commits,
+    deliveries,
+    greenlets,
+    idle,
+    latency,
+    payloads,
+    rest,
+    scale,
+    slow,
+    storage,
+    unwanted,
+    waiting,
+)
 from benchmarks.measuring import SMOKE, Figure
 
 BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], ...]] = {
+    'backlog': (backlog.measure,),
+    'busy': (busy.measure,),
     'commits': (commits.measure, commits.measure_unmatched),
     'deliveries': (deliveries.measure, deliveries.measure_sparse),
     'greenlets': (greenlets.measure,),
     'idle': (idle.measure,),
     'latency': (latency.measure,),
+    'payloads': (payloads.measure,),
+    'rest': (rest.measure,),
     'scale': (scale.measure,),
+    'slow': (slow.measure,),
     'storage': (storage.measure,),
     'unwanted': (unwanted.measure_deep, unwanted.measure_owners),
+    'waiting': (waiting.measure,),
 }
 
 

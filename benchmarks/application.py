@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,14 @@ from pyramid.request import Request, apply_request_extensions
 from pyramid.threadlocal import RequestContext
 from pyramid_zodbconn import get_connection
 from zope.lifecycleevent import ObjectModifiedEvent
-from zope.lifecycleevent.interfaces import IObjectModifiedEvent, IObjectRemovedEvent
+from zope.lifecycleevent.interfaces import (
+    IObjectAddedEvent,
+    IObjectModifiedEvent,
+    IObjectRemovedEvent,
+)
 
 from pyramid_webhooks import manager_of, stop_delivery
+from pyramid_webhooks.interfaces import IDeliveryEngine
 
 EMPLOYEES = 64
 
@@ -97,10 +102,17 @@ class Application:
 
     :param path: of the FileStorage.
     :param webhooks: whether it includes pyramid_webhooks.
+    :param configure: called with the configurator, before the application is made of it.
     :param settings: of pyramid_webhooks, without the prefix.
     """
 
-    def __init__(self, path: Path, webhooks: bool = True, **settings: str):
+    def __init__(
+        self,
+        path: Path,
+        webhooks: bool = True,
+        configure: Callable[[Configurator], None] = lambda config: None,
+        **settings: str,
+    ):
         self.path = path
         uri = f'file://{path}?connection_pool_size=64'
         prefixed = {f'webhooks.{name}': value for name, value in settings.items()}
@@ -113,7 +125,9 @@ class Application:
             config.include('pyramid_webhooks')
             config.set_webhook_principals(principals_of)
             config.add_webhook_event('employee.modified', Employee, IObjectModifiedEvent)
+            config.add_webhook_event('employee.added', Employee, IObjectAddedEvent)
             config.add_webhook_event('employee.removed', Employee, IObjectRemovedEvent)
+        configure(config)
         self.wsgi = config.make_wsgi_app()
         self.registry = self.wsgi.registry
         self.database = self.registry._zodb_databases['']
@@ -158,25 +172,46 @@ class Application:
         finally:
             connection.close()
 
-    def change(self, number: int = 0) -> None:
+    def change(
+        self, number: int = 0, event: Callable[[Employee], Any] = ObjectModifiedEvent
+    ) -> None:
         """One changed object and its event, committed: the unit of everything measured here.
 
         :param number: chooses the object, and is its ``n`` from then on.
+        :param event: makes the event of the object.
         """
         with self.transaction() as root:
             employee = root['office'][f'employee-{number % EMPLOYEES:04}']
-            employee.number = number
-            self.registry.notify(ObjectModifiedEvent(employee))
+            self.modify(employee, number, event)
+
+    def modify(
+        self,
+        employee: Employee,
+        number: int,
+        event: Callable[[Employee], Any] = ObjectModifiedEvent,
+    ) -> None:
+        """Change an object, and fire its event, in a transaction that is under way."""
+        employee.number = number
+        self.registry.notify(event(employee))
+
+    def pause(self) -> None:
+        """Send nothing until :meth:`resume`: what is committed is only owed."""
+        stop_delivery(self.registry)
+
+    def resume(self) -> None:
+        """Send again."""
+        self.registry.getUtility(IDeliveryEngine).start()
 
     def subscribe(self, count: int, url: str, events: str = 'employee.modified') -> None:
         """Let so many subscriptions, each of an owner of its own, want ``events``."""
+        self.subscribe_each((f'{url}/{number}' for number in range(count)), events)
+
+    def subscribe_each(self, urls: Iterable[str], events: str = 'employee.modified') -> None:
+        """The same with one subscription for each of the URLs."""
         with self.request(), self.transaction() as root:
-            office = root['office']
-            manager = manager_of(office, create=True)
-            for number in range(count):
-                manager.create_subscription(
-                    f'{url}/{number}', events=[events], owner=f'owner-{number}'
-                )
+            manager = manager_of(root['office'], create=True)
+            for number, url in enumerate(urls):
+                manager.create_subscription(url, events=[events], owner=f'owner-{number}')
 
     def unsubscribe(self) -> None:
         """Take all subscriptions away."""
@@ -213,8 +248,8 @@ def applications() -> Iterator[Any]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='benchmarks_')))
         count = itertools.count()
 
-        def make(webhooks: bool = True, **settings: str) -> Application:
-            made = Application(folder / f'{next(count)}.fs', webhooks, **settings)
+        def make(webhooks: bool = True, **keywords: Any) -> Application:
+            made = Application(folder / f'{next(count)}.fs', webhooks, **keywords)
             stack.callback(made.close)
             return made
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import time
 from collections.abc import Callable, Iterator
 
 from benchmarks.application import Application, applications
-from benchmarks.measuring import ROUNDS, Figure, ratios, sized
+from benchmarks.measuring import ROUNDS, Figure, ratios, seconds_each, sized
+from benchmarks.nginx import running_nginx
 from benchmarks.receiver import ReceiverProcess, running_receiver
-from benchmarks.transport import bare_rate, receiver_rate
+from benchmarks.transport import bare_rate, receiver_rate, session_rate
 from pyramid_webhooks.testing import wait_for_deliveries
 
-_FAN_OUTS = (1, 100)
-_THREADS = 8
+#: By fan-out: the most bytes that a delivery should store.
+_FAN_OUTS = {1: 1200, 100: 800}
+#: Of the bare transport.
+THREADS = 8
 _LIMIT = 300
 #: So many resolved attempts are kept for one subscription.
 _HISTORY = 50
+_RECEIVER = 'receiver alone, requests that come together'
+_BARE = f'bare transport, {THREADS} threads'
+_COMMITS = 'commits without webhooks'
 
 
 @dataclasses.dataclass
@@ -39,38 +46,74 @@ def measure() -> Iterator[Figure]:
 
     The clock runs from the first commit until the last result is recorded. What a delivery
     stores is measured in the same runs, with the history full.
+
+    The yardstick of fan-out 1 is what commit and bare transport allow together, done one after
+    the other as the interpreter has to: 1 / (seconds of a commit without webhooks + seconds of
+    a request of the bare transport with 8 threads), of the same round.
     """
-    requests_each = sized(500, 20)
-    deliveries = sized(4000, 200)
-    with running_receiver() as receiver, applications() as make:
+    with running_receiver() as receiver, running_nginx() as nginx, applications() as make:
         running = {fan_out: application_for(make, receiver, fan_out) for fan_out in _FAN_OUTS}
         for fan_out, application in running.items():
-            _run(application, receiver, fan_out, sized(_HISTORY + 10, 2) * fan_out)
-        bare: dict[int, list[float]] = {1: [], _THREADS: []}
+            warm_up(application, receiver, fan_out)
+        without = make(webhooks=False)
+        yardsticks = _yardsticks(receiver, nginx, without)
+        found: dict[str, list[float]] = {name: [] for name in yardsticks}
         runs: dict[int, list[Run]] = {fan_out: [] for fan_out in _FAN_OUTS}
-        capacity = []
         for _ in range(ROUNDS):
-            capacity.append(receiver_rate(receiver, sized(20_000, 640)))
-            for threads in bare:
-                each = requests_each * _THREADS // threads
-                bare[threads].append(bare_rate(receiver, threads, each))
+            for name, yardstick in yardsticks.items():
+                found[name].append(yardstick())
             for fan_out, application in running.items():
-                runs[fan_out].append(_run(application, receiver, fan_out, deliveries))
-    yield Figure('receiver alone, requests that come together', capacity, '/s')
-    yield Figure('bare transport, 1 thread', bare[1], '/s')
-    yield Figure(f'bare transport, {_THREADS} threads', bare[_THREADS], '/s')
+                runs[fan_out].append(run(application, receiver, fan_out, sized(4000, 200)))
+    note = '' if nginx else '(nginx, to compare it with, is not installed)'
+    for name, values in found.items():
+        yield Figure(name, values, '/s', note=note if name == _RECEIVER else '')
     for fan_out in _FAN_OUTS:
-        rates = [run.rate for run in runs[fan_out]]
-        busy = max(run.busy for run in runs[fan_out])
-        note = f'(receiver busy {busy:.0%} at most)'
-        name = f'fan-out {fan_out}'
-        yield Figure(f'deliveries, {name}', rates, '/s', note=note)
-        percent = [100 * each for each in ratios(rates, bare[_THREADS])]
-        # With one delivery a commit most of the time goes to the application's own commits.
-        aim, what = fan_out == 1, f'deliveries by bare transport, {name}'
-        yield Figure(what, percent, '%', 25, at_least=True, aim=aim)
-        stored = [run.stored / run.deliveries for run in runs[fan_out]]
-        yield Figure(f'Data.fs for a delivery, {name}', stored, 'bytes', 2048)
+        yield from _judge(fan_out, runs[fan_out], found)
+
+
+def _yardsticks(
+    receiver: ReceiverProcess, nginx: ReceiverProcess | None, without: Application
+) -> dict[str, Callable[[], float]]:
+    """What each round measures besides, by the name of its figure: so many a second."""
+    capacity, total = sized(20_000, 640), sized(8000, 160)
+
+    def commits() -> float:
+        with without.request():
+            without.change()
+            return 1 / seconds_each(sized(1000, 20), without.change)
+
+    return {
+        _RECEIVER: lambda: receiver_rate(receiver, capacity),
+        **({'nginx, the same': lambda: receiver_rate(nginx, capacity)} if nginx else {}),
+        'requests.Session.post, 1 thread': lambda: session_rate(receiver, sized(1500, 20)),
+        'bare transport, 1 thread': lambda: bare_rate(receiver, 1, total),
+        _BARE: lambda: bare_rate(receiver, THREADS, total // THREADS),
+        _COMMITS: commits,
+    }
+
+
+def _judge(fan_out: int, runs: list[Run], found: dict[str, list[float]]) -> Iterator[Figure]:
+    """The figures of the runs, one of each round."""
+    rates = [run.rate for run in runs]
+    name = f'fan-out {fan_out}'
+    note = f'(receiver busy {max(run.busy for run in runs):.0%} at most)'
+    yield Figure(f'deliveries, {name}', rates, '/s', note=note)
+    by_transport = [100 * each for each in ratios(rates, found[_BARE])]
+    if fan_out == 1:
+        # Most of the time goes to the application's own commits.
+        what = 'deliveries by bare transport, fan-out 1'
+        yield Figure(what, by_transport, '%', 25, at_least=True, aim=True)
+        both = zip(found[_COMMITS], found[_BARE], strict=True)
+        allowed = [1 / (1 / commits + 1 / bare) for commits, bare in both]
+        percent = [100 * each for each in ratios(rates, allowed)]
+        what = 'P4 deliveries by what commit and transport allow, fan-out 1'
+        note = f'(that is {statistics.median(allowed):.0f}/s)'
+        yield Figure(what, percent, '%', 65, at_least=True, note=note)
+    else:
+        what = f'P5 deliveries by bare transport, {name}'
+        yield Figure(what, by_transport, '%', 40, at_least=True)
+    stored = [run.stored / run.deliveries for run in runs]
+    yield Figure(f'P7 Data.fs for a delivery, {name}', stored, 'bytes', _FAN_OUTS[fan_out])
 
 
 def measure_sparse() -> Iterator[Figure]:
@@ -78,7 +121,7 @@ def measure_sparse() -> Iterator[Figure]:
     deliveries = sized(200, 10)
     with running_receiver() as receiver, applications() as make:
         application = application_for(make, receiver, 1)
-        _run(application, receiver, 1, sized(_HISTORY + 10, 2))
+        warm_up(application, receiver, 1)
         stored = []
         for _ in range(ROUNDS):
             before = application.size()
@@ -102,9 +145,12 @@ def application_for(
     return application
 
 
-def _run(
-    application: Application, receiver: ReceiverProcess, fan_out: int, deliveries: int
-) -> Run:
+def warm_up(application: Application, receiver: ReceiverProcess, fan_out: int) -> None:
+    """Let each receiver prove itself, and fill the histories."""
+    run(application, receiver, fan_out, sized(_HISTORY + 10, 2) * fan_out)
+
+
+def run(application: Application, receiver: ReceiverProcess, fan_out: int, deliveries: int) -> Run:
     """Commit events one by one, and wait until all that they owe is recorded.
 
     :raises AssertionError: when the receiver did not get each exactly once.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
@@ -15,10 +14,10 @@ from typing import Any
 
 from benchmarks.application import Application
 from benchmarks.measuring import Figure, sized
-from pyramid_webhooks.testing.certificates import make_certificates
+from benchmarks.receiver import ReceiverProcess, running_receiver
 
 #: Seconds that the receivers take.
-_SECONDS = 5
+_SECONDS = sized(5, 1)
 _LIMIT = 120
 #: Until a receiver has proved itself, and while it is slow, it has to leave slots to others.
 _EVENTS = 7
@@ -27,7 +26,7 @@ _INI = """\
 [app:main]
 use = call:benchmarks.greenlets:make_site
 path = {path}
-ca_bundle = {folder}/ca.pem
+ca_bundle = {ca_bundle}
 """
 
 
@@ -40,47 +39,41 @@ def make_site(global_config: Any, path: str, **settings: str) -> Any:
 def measure() -> Iterator[Figure]:
     """One worker with greenlets, and receivers that take five seconds."""
     count = sized(1000, 50)
-    with tempfile.TemporaryDirectory(prefix='benchmarks_greenlets_') as name:
-        folder = Path(name)
-        make_certificates(folder)
-        with subprocess.Popen(
-            [sys.executable, '-m', 'benchmarks.slow_receiver', name, str(_SECONDS)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as receiver:
-            port = receiver.stdout.readline().strip()
-            ini = _prepare(folder, f'https://127.0.0.1:{port}', count)
-            memory, seconds = _work(ini, receiver, count)
-            most = _counts(receiver)['most']
-            receiver.stdin.close()
-    yield Figure('requests that take 5 s, open at once', [most], '', count, True)
+    with (
+        running_receiver(_SECONDS) as receiver,
+        tempfile.TemporaryDirectory(prefix='benchmarks_greenlets_') as name,
+    ):
+        ini = _prepare(Path(name), receiver, count)
+        memory, seconds = _work(ini, receiver, count)
+        most = receiver.counts()['most']
+    what = f'requests that take {_SECONDS} s, open at once'
+    yield Figure(what, [most], '', count, at_least=True)
     yield Figure('memory of the worker that has them open', [memory], 'MB', 150)
     yield Figure(f'{_EVENTS * count} such deliveries', [seconds], 's')
 
 
-def _prepare(folder: Path, url: str, count: int) -> Path:
+def _prepare(folder: Path, receiver: ReceiverProcess, count: int) -> Path:
     """Owe every event to so many subscriptions; the configuration file of the worker."""
     path = folder / 'Data.fs'
     site = Application(path, delivery='worker', allowed_networks='127.0.0.0/8')
-    site.subscribe(count, url)
+    site.subscribe(count, receiver.url_for('/hook'))
     for number in range(_EVENTS):
         site.change(number)
     site.close()
     ini = folder / 'site.ini'
-    ini.write_text(_INI.format(path=path, folder=folder))
+    ini.write_text(_INI.format(path=path, ca_bundle=receiver.ca_bundle))
     return ini
 
 
-def _work(ini: Path, receiver: Any, count: int) -> tuple[float, float]:
+def _work(ini: Path, receiver: ReceiverProcess, count: int) -> tuple[float, float]:
     """Run a worker until all was sent; the most memory it had, in MB, and the seconds it took."""
     command = [sys.executable, '-W', 'ignore', '-m', 'pyramid_webhooks.scripts', str(ini)]
     command += ['worker', '--gevent', '--concurrency', str(int(_SLOTS_FOR_EACH * count))]
     started = time.monotonic()
     with subprocess.Popen(command) as worker:
         try:
-            while _counts(receiver)['requests'] < _EVENTS * count:
-                assert time.monotonic() - started < _LIMIT, _counts(receiver)
+            while receiver.counts()['requests'] < _EVENTS * count:
+                assert time.monotonic() - started < _LIMIT, receiver.counts()
                 time.sleep(0.1)
             seconds = time.monotonic() - started
             status = Path(f'/proc/{worker.pid}/status').read_text()
@@ -90,9 +83,3 @@ def _work(ini: Path, receiver: Any, count: int) -> tuple[float, float]:
             worker.kill()
     peak = re.search(r'VmHWM:\s+(\d+) kB', status)
     return int(peak[1]) / 1024, seconds
-
-
-def _counts(receiver: Any) -> dict[str, int]:
-    receiver.stdin.write('\n')
-    receiver.stdin.flush()
-    return json.loads(receiver.stdout.readline())

@@ -1,10 +1,9 @@
 """A receiver that is no bottleneck: one thread, one selector, prepared bytes; in a process of
-its own, so that it does not share an interpreter with what is measured.
+its own, so that it does not share an interpreter with what is measured. It can take its time.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import http.client
 import json
@@ -15,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +37,25 @@ _TIMED = b'/timed'
 
 
 class Counts:
-    """What arrived so far: requests, and distinct values of ``webhook-id``."""
+    """What arrived so far: requests, and distinct values of ``webhook-id``.
+
+    ``most`` is how many requests were open at once at most.
+    """
 
     def __init__(self) -> None:
         self.requests = 0
+        self.answered = 0
         self.connections = 0
+        #: Seconds from the requests to their answers, altogether.
+        self.taken = 0.0
+        self._most = 0
         self._ids: set[bytes] = set()
         self._arrivals: list[tuple[float, str]] = []
 
     def add(self, head: bytes, body: bytes) -> None:
         """Count a request."""
         self.requests += 1
+        self._most = max(self._most, self.requests - self.answered)
         if head.startswith(b'POST ' + _TIMED):
             self._arrivals.append((time.time(), body.decode()))
         at = head.find(b'webhook-id: ')
@@ -60,6 +68,8 @@ class Counts:
         counts = {
             'requests': self.requests,
             'connections': self.connections,
+            'most': self._most,
+            'taken': self.taken / max(1, self.answered),
             'ids': len(self._ids),
             'cpu': time.process_time(),
             'arrivals': arrivals,
@@ -68,13 +78,17 @@ class Counts:
 
 
 class Peer:
-    """One connection: reads requests, several at once if they come so, and answers them."""
+    """One connection: reads requests, several at once if they come so.
 
-    def __init__(self, sock: ssl.SSLSocket, counts: Counts):
+    :param receive: called with this peer, and the head and the body of each request.
+    """
+
+    def __init__(self, sock: ssl.SSLSocket, receive: Callable[[Peer, bytes, bytes], None]):
         self._socket = sock
-        self._counts = counts
+        self._receive = receive
         self._buffer = b''
         self._shaken = False
+        self._answers: list[bytes] = []
 
     def serve(self) -> bool:
         """Do what can be done without waiting; False when the connection is over."""
@@ -87,14 +101,27 @@ class Peer:
                 if not data:
                     return False
                 self._buffer += data
-                self._answer()
+                self._read()
+                self.flush()
         except ssl.SSLWantReadError:
             return True
         except OSError:
             return False
 
-    def _answer(self) -> None:
-        answers = []
+    def answer(self, answer: bytes) -> None:
+        """Have an answer sent with the next :meth:`flush`."""
+        self._answers.append(answer)
+
+    def flush(self) -> None:
+        """Send the answers.
+
+        :raises OSError: when the connection is over.
+        """
+        if self._answers:
+            answers, self._answers = b''.join(self._answers), []
+            self._socket.send(answers)
+
+    def _read(self) -> None:
         while (end := self._buffer.find(b'\r\n\r\n')) >= 0:
             head = self._buffer[: end + 2]
             at = head.find(b'Content-Length: ')
@@ -103,43 +130,86 @@ class Peer:
                 break
             body = self._buffer[end + 4 : end + 4 + length]
             self._buffer = self._buffer[end + 4 + length :]
-            if head.startswith(b'GET ' + _CONTROL):
-                told = self._counts.to_json()
-                answers.append(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(told) + told)
-            else:
-                self._counts.add(head, body)
-                answers.append(ANSWER)
-        if answers:
-            self._socket.send(b''.join(answers))
+            self._receive(self, head, body)
 
 
-def serve(folder: Path) -> None:
-    """Listen on a free port, print it, and serve until standard input ends."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / 'server.pem', folder / 'server.key')
-    listener = socket.create_server(('127.0.0.1', 0), backlog=1024)
-    listener.setblocking(False)
-    selector = selectors.DefaultSelector()
-    selector.register(listener, selectors.EVENT_READ)
-    selector.register(sys.stdin, selectors.EVENT_READ)
-    print(listener.getsockname()[1], flush=True)
-    counts = Counts()
-    while True:
-        for key, _ in selector.select():
-            if key.fileobj is sys.stdin:
-                return
-            if key.fileobj is listener:
-                connection, _ = listener.accept()
-                connection.setblocking(False)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                secured = context.wrap_socket(
-                    connection, server_side=True, do_handshake_on_connect=False
-                )
-                counts.connections += 1
-                selector.register(secured, selectors.EVENT_READ, Peer(secured, counts))
-            elif not key.data.serve():
-                selector.unregister(key.fileobj)
-                key.fileobj.close()
+class Server:
+    """Serves until standard input ends.
+
+    :param seconds: that an answer takes.
+    """
+
+    def __init__(self, folder: Path, seconds: float):
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(folder / 'server.pem', folder / 'server.key')
+        self._seconds = seconds
+        self._counts = Counts()
+        #: When the request came, and from whom; oldest first.
+        self._open: deque[tuple[float, Peer]] = deque()
+        # epoll waits whole milliseconds, which is much of 20; select can't have 1,024 connections.
+        exact = 0 < seconds < 1
+        self._selector = selectors.SelectSelector() if exact else selectors.DefaultSelector()
+        self._selector.register(sys.stdin, selectors.EVENT_READ)
+
+    def listen(self, hosts: Sequence[str]) -> int:
+        """Listen on one free port of all hosts; the port."""
+        port = 0
+        for host in hosts:
+            listener = socket.create_server((host, port), backlog=1024)
+            listener.setblocking(False)
+            port = listener.getsockname()[1]
+            self._selector.register(listener, selectors.EVENT_READ)
+        return port
+
+    def serve(self) -> None:
+        """Serve."""
+        while True:
+            for key, _ in self._selector.select(self._timeout()):
+                if key.fileobj is sys.stdin:
+                    return
+                if key.data is None:
+                    self._accept(key.fileobj)
+                elif not key.data.serve():
+                    self._selector.unregister(key.fileobj)
+                    key.fileobj.close()
+            self._answer()
+
+    def _accept(self, listener: Any) -> None:
+        connection, _ = listener.accept()
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        secured = self._context.wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False
+        )
+        self._counts.connections += 1
+        self._selector.register(secured, selectors.EVENT_READ, Peer(secured, self._receive))
+
+    def _receive(self, peer: Peer, head: bytes, body: bytes) -> None:
+        if head.startswith(b'GET ' + _CONTROL):
+            told = self._counts.to_json()
+            peer.answer(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(told) + told)
+            return
+        self._counts.add(head, body)
+        if self._seconds:
+            self._open.append((time.perf_counter(), peer))
+        else:
+            self._counts.answered += 1
+            peer.answer(ANSWER)
+
+    def _timeout(self) -> float | None:
+        if not self._open:
+            return None
+        return max(0.0, self._open[0][0] + self._seconds - time.perf_counter())
+
+    def _answer(self) -> None:
+        """Answer those whose time has come."""
+        while self._open and (now := time.perf_counter()) >= self._open[0][0] + self._seconds:
+            came, peer = self._open.popleft()
+            self._counts.taken += now - came
+            self._counts.answered += 1
+            peer.answer(ANSWER)
+            with contextlib.suppress(OSError):
+                peer.flush()
 
 
 class ReceiverProcess:
@@ -152,13 +222,14 @@ class ReceiverProcess:
         self.port = port
         self.ca_bundle = ca_bundle
 
-    def url_for(self, path: str) -> str:
+    def url_for(self, path: str, host: str = '127.0.0.1') -> str:
         """The URL of ``path``."""
-        return f'https://127.0.0.1:{self.port}/{path.removeprefix("/")}'
+        return f'https://{host}:{self.port}/{path.removeprefix("/")}'
 
     def counts(self) -> dict[str, Any]:
         """``requests``, ``connections``, distinct ``ids`` and seconds of ``cpu`` so far.
 
+        ``most`` requests were open at once; an answer has ``taken`` so many seconds on average.
         ``arrivals`` are (POSIX time, body) of the requests to ``/timed`` since they were last
         asked for.
         """
@@ -170,12 +241,18 @@ class ReceiverProcess:
 
 
 @contextlib.contextmanager
-def running_receiver() -> Iterator[ReceiverProcess]:
-    """Run a receiver in a process of its own."""
+def running_receiver(
+    seconds: float = 0.0, hosts: Sequence[str] = ('127.0.0.1',)
+) -> Iterator[ReceiverProcess]:
+    """Run a receiver in a process of its own.
+
+    :param seconds: that an answer takes.
+    :param hosts: addresses of 127/8; the first is 127.0.0.1.
+    """
     with tempfile.TemporaryDirectory(prefix='benchmarks_receiver_') as name:
         folder = Path(name)
-        make_certificates(folder)
-        command = [sys.executable, '-m', 'benchmarks.receiver', name]
+        make_certificates(folder, tuple(hosts))
+        command = [sys.executable, '-m', 'benchmarks.receiver', name, str(seconds), *hosts]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process:
@@ -187,7 +264,15 @@ def running_receiver() -> Iterator[ReceiverProcess]:
                 process.wait(timeout=10)
 
 
+def main(folder: str, seconds: str, *hosts: str) -> None:
+    """Listen, print the port, and serve.
+
+    :param folder: of the certificates.
+    """
+    server = Server(Path(folder), float(seconds))
+    print(server.listen(hosts), flush=True)
+    server.serve()
+
+
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(description=serve.__doc__)
-    parser.add_argument('folder', type=Path, help='folder of the certificates')
-    serve(parser.parse_args().folder)
+    main(*sys.argv[1:])

@@ -7,11 +7,9 @@ from typing import Any
 
 from benchmarks.application import Application, applications
 from benchmarks.measuring import Figure, sized
-from pyramid_webhooks import stop_delivery
-from pyramid_webhooks.interfaces import IDeliveryEngine
 from pyramid_webhooks.testing import Receiver, wait_for_deliveries
 
-_LIMIT = 50
+_LIMIT = sized(50, 5)
 
 
 def measure() -> Iterator[Figure]:
@@ -54,9 +52,9 @@ def _deliver(application: Application, count: int) -> None:
 
 def _packed(application: Application) -> tuple[int, int]:
     """The size after a pack, and before it; nothing is sent meanwhile."""
-    stop_delivery(application.registry)
+    application.pause()
     before = application.size()
     application.database.pack()
     after = application.size()
-    application.registry.getUtility(IDeliveryEngine).start()
+    application.resume()
     return after, before

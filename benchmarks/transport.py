@@ -11,7 +11,7 @@ from collections.abc import Callable
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from benchmarks.receiver import ANSWER, ReceiverProcess
+from benchmarks.receiver import ReceiverProcess
 from pyramid_webhooks.delivery.destination import DestinationPolicy
 from pyramid_webhooks.delivery.transport import WebhookAdapter
 from pyramid_webhooks.settings import parse_settings
@@ -23,21 +23,22 @@ BODY = (
 )
 
 
-def bare_request(url: str) -> requests.PreparedRequest:
+HEADERS = {
+    'Content-Type': 'application/json',
+    'User-Agent': 'pyramid_webhooks',
+    'webhook-id': 'msg_01m80faztxrmvqds6k405tq63a',
+    'webhook-timestamp': '1795312418',
+    'webhook-signature': 'v1,XmMzpzTP7ALgO1ritbxzNrrJhpH2plXBIQu/vqyyZmI=',
+}
+
+
+def bare_request(url: str, body: bytes = BODY) -> requests.PreparedRequest:
     """A request like those that webhooks make."""
     request = requests.PreparedRequest()
     request.method = 'POST'
     request.url = url
-    request.body = BODY
-    request.headers = CaseInsensitiveDict(
-        {
-            'Content-Type': 'application/json',
-            'User-Agent': 'pyramid_webhooks',
-            'webhook-id': 'msg_01m80faztxrmvqds6k405tq63a',
-            'webhook-timestamp': '1795312418',
-            'webhook-signature': 'v1,XmMzpzTP7ALgO1ritbxzNrrJhpH2plXBIQu/vqyyZmI=',
-        }
-    )
+    request.body = body
+    request.headers = CaseInsensitiveDict(HEADERS)
     return request
 
 
@@ -52,14 +53,16 @@ def adapter_for(receiver: ReceiverProcess) -> WebhookAdapter:
     )
 
 
-def bare_rate(receiver: ReceiverProcess, threads: int, requests_each: int) -> float:
+def bare_rate(
+    receiver: ReceiverProcess, threads: int, requests_each: int, body: bytes = BODY
+) -> float:
     """Requests/s of the transport alone, from so many threads over kept-alive connections."""
     adapter = adapter_for(receiver)
     url = receiver.url_for('/bare')
 
     def send(count: int) -> None:
         for _ in range(count):
-            response = adapter.send(bare_request(url))
+            response = adapter.send(bare_request(url, body))
             assert response.status_code == 200, response
 
     try:
@@ -68,6 +71,20 @@ def bare_rate(receiver: ReceiverProcess, threads: int, requests_each: int) -> fl
     finally:
         adapter.close()
     return threads * requests_each / seconds
+
+
+def session_rate(receiver: ReceiverProcess, count: int) -> float:
+    """Requests/s of ``requests.Session.post``, from one thread over a kept-alive connection."""
+    url = receiver.url_for('/session')
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = receiver.ca_bundle
+        session.post(url, BODY, headers=HEADERS)
+        started = time.perf_counter()
+        for _ in range(count):
+            response = session.post(url, BODY, headers=HEADERS)
+            assert response.status_code == 200, response
+        return count / (time.perf_counter() - started)
 
 
 def in_threads(threads: int, work: Callable[[], None]) -> float:
@@ -100,8 +117,7 @@ def in_threads(threads: int, work: Callable[[], None]) -> float:
 
 def receiver_rate(receiver: ReceiverProcess, count: int, at_once: int = 32) -> float:
     """Requests/s that the receiver answers when many come in one write: what it can do at most."""
-    request = bare_request(receiver.url_for('/capacity'))
-    head = ''.join(f'{name}: {value}\r\n' for name, value in request.headers.items())
+    head = ''.join(f'{name}: {value}\r\n' for name, value in HEADERS.items())
     message = (
         f'POST /capacity HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}Content-Length: {len(BODY)}\r\n\r\n'
     ).encode() + BODY
@@ -110,10 +126,20 @@ def receiver_rate(receiver: ReceiverProcess, count: int, at_once: int = 32) -> f
         socket.create_connection(('127.0.0.1', receiver.port)) as plain,
         context.wrap_socket(plain, server_hostname='127.0.0.1') as connection,
     ):
+        connection.sendall(message)
+        answer = b''
+        while not answer.endswith(b'\r\n\r\nok'):
+            answer += _received(connection)
         started = time.perf_counter()
         for _ in range(count // at_once):
             connection.sendall(message * at_once)
-            missing = at_once * len(ANSWER)
+            missing = at_once * len(answer)
             while missing:
-                missing -= len(connection.recv(missing))
+                missing -= len(_received(connection))
         return count // at_once * at_once / (time.perf_counter() - started)
+
+
+def _received(connection: ssl.SSLSocket) -> bytes:
+    data = connection.recv(65536)
+    assert data, 'The receiver closed the connection.'
+    return data

@@ -14,10 +14,10 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 
-from benchmarks.acceptance import foundation, model, processes, trust
+from benchmarks.acceptance import foundation, model, processes, speed, trust
 from benchmarks.acceptance.finding import Finding
 
-PARTS = {2: foundation, 3: model, 4: trust, 5: processes}
+PARTS = {2: foundation, 3: model, 4: trust, 5: processes, 6: speed}
 BARS: dict[str, Callable[[], Iterator[Finding]]] = {
     f'{part}.{number}': bar
     for part, module in PARTS.items()

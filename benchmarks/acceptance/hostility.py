@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.acceptance.finding import Finding, run_tests
-from benchmarks.measuring import sized
+from benchmarks.measuring import memory, sized, start_of_growth
 from pyramid_webhooks.delivery.destination import DestinationPolicy
 from pyramid_webhooks.delivery.exchange import Outcome, perform
 from pyramid_webhooks.delivery.transport import WebhookAdapter
@@ -42,14 +41,14 @@ def hostile_receivers() -> Iterator[Finding]:
 
         # What is only made once is not growth.
         list(threads.map(attempt, MODES))
-        before = _start_of_growth()
+        before = start_of_growth()
         slowest = 0.0
         untold: list[str] = []
         for name, outcome in threads.map(attempt, itertools.islice(itertools.cycle(MODES), count)):
             slowest = max(slowest, outcome.elapsed)
             if not is_said(outcome.message, MODES[name], urlsplit(receivers.urls[name]).netloc):
                 untold.append(f'{name}: {outcome.message}')
-        grown = _memory('VmHWM') - before
+        grown = memory('VmHWM') - before
         adapter.close()
     yield Finding(
         slowest < _TIMEOUT + 1,
@@ -80,9 +79,9 @@ def _through_the_application(count: int) -> Iterator[Finding]:
             site.fire()
             for number in range(count - len(urls)):
                 site.subscribe(urls[number % len(urls)])
-            before = _start_of_growth()
+            before = start_of_growth()
             site.fire()
-            grown = _memory('VmHWM') - before
+            grown = memory('VmHWM') - before
     yield Finding(
         grown < _MEGABYTES,
         f'{count} deliveries of the application: the peak of memory grew by {grown:.1f} MB, '
@@ -99,18 +98,3 @@ def destinations() -> Iterator[Finding]:
         f'{len(LEGITIMATE)} legitimate targets',
     )
     yield run_tests('tests/chaos/test_targets.py', 'tests/delivery/test_destination.py')
-
-
-def _start_of_growth() -> float:
-    """Forget the peak of memory so far; return what is in memory now, in MB."""
-    gc.collect()
-    Path('/proc/self/clear_refs').write_text('5')
-    return _memory('VmRSS')
-
-
-def _memory(name: str) -> float:
-    """A figure of this process, in MB."""
-    for line in Path('/proc/self/status').read_text().splitlines():
-        if line.startswith(f'{name}:'):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f'The system does not tell {name}.')
