@@ -22,6 +22,7 @@ from pyramid_webhooks.delivery.loop import Loop
 from pyramid_webhooks.delivery.sender import SenderThreads
 from pyramid_webhooks.testing import wait_for_deliveries
 
+_COMMITS = 1000
 _DELIVERIES = 4000
 _LIMIT = 120
 
@@ -56,7 +57,7 @@ def commit(profiles: Profiles, fan_out: int) -> None:
         application.subscribe(fan_out, 'https://receiver.example/hook')
 
         def work() -> None:
-            for number in range(_DELIVERIES // fan_out):
+            for number in range(_COMMITS):
                 application.change(number)
 
         with application.request():
