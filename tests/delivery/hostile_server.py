@@ -5,6 +5,9 @@ import socket
 import ssl
 import threading
 
+#: A short answer, after which the connection may be kept.
+OK = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+
 
 class HostileServer:
     """Runs ``script(connection, server)`` in a thread for every connection accepted.
@@ -87,6 +90,18 @@ class HostileServer:
         with connection, contextlib.suppress(OSError):
             self._script(connection, self)
         self._open.discard(connection)
+
+
+def answering(*answers):
+    """Return a script that gives one answer a request on each connection, then closes."""
+
+    def script(connection, server):
+        for answer in answers:
+            if not server.read_request(connection):
+                return
+            connection.sendall(answer)
+
+    return script
 
 
 class ServerTls:

@@ -18,13 +18,6 @@ from tests.delivery.sending import LOOPBACK, prepared, resolver
 
 
 @pytest.fixture
-def adapter():
-    adapter = WebhookAdapter(LOOPBACK)
-    yield adapter
-    adapter.close()
-
-
-@pytest.fixture
 def plain_adapter():
     adapter = requests.adapters.HTTPAdapter()
     yield adapter

@@ -4,7 +4,6 @@ import datetime
 import gzip
 import socket
 import ssl
-import threading
 
 import pytest
 import requests
@@ -15,27 +14,8 @@ from pyramid_webhooks.delivery.request_head import UnsendableRequest
 from pyramid_webhooks.delivery.transport import NotSent, WebhookAdapter, make_transport
 from pyramid_webhooks.interfaces import DestinationRefused, ITransportFactory
 from pyramid_webhooks.settings import parse_settings
-from pyramid_webhooks.testing import Answer, Receiver
+from pyramid_webhooks.testing import Receiver
 from tests.delivery.sending import LOOPBACK, prepared, resolver
-
-
-@pytest.fixture
-def adapters():
-    """Make adapters that are closed in the end."""
-    made = []
-
-    def make(policy=LOOPBACK, **options):
-        made.append(WebhookAdapter(policy, **{'connect_timeout': 5, 'timeout': 10, **options}))
-        return made[-1]
-
-    yield make
-    for adapter in made:
-        adapter.close()
-
-
-@pytest.fixture
-def adapter(adapters):
-    return adapters()
 
 
 def test_a_request_arrives_as_it_was_made_and_nothing_is_added_but_framing(adapter, receiver):
@@ -97,84 +77,6 @@ def test_a_large_body_arrives_whole(adapter, receiver):
     body = bytes(range(256)) * 4096
     adapter.send(prepared(receiver.url, body))
     assert receiver.requests[0].body == body
-
-
-# --- connections ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize('tls', [False, True])
-def test_connections_are_kept_alive(adapters, tls):
-    with Receiver(tls=tls) as receiver:
-        adapter = adapters(ca_bundle=receiver.ca_bundle)
-        receiver.answer(body='x' * 1000)
-        for _ in range(20):
-            assert adapter.send(prepared(receiver.url)).content == b'x' * 1000
-        assert receiver.connections == 1
-
-
-def test_threads_share_the_connections(adapter, receiver):
-    together = threading.Barrier(8, timeout=10)
-    receiver.answer(lambda request: 200 + min(together.wait(), 0), times=8)
-
-    def send():
-        for _ in range(5):
-            assert adapter.send(prepared(receiver.url)).status_code == 200
-
-    threads = [threading.Thread(target=send) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=20)
-    assert len(receiver.requests) == 40
-    assert receiver.connections == 8
-
-
-def test_places_do_not_share_connections(adapter, receiver):
-    with Receiver() as other:
-        for _ in range(2):
-            adapter.send(prepared(receiver.url))
-            adapter.send(prepared(other.url))
-        assert (receiver.connections, other.connections) == (1, 1)
-
-
-def test_closing_closes_idle_connections_and_the_adapter_may_go_on(adapter, receiver):
-    adapter.send(prepared(receiver.url))
-    adapter.close()
-    adapter.send(prepared(receiver.url))
-    assert receiver.connections == 2
-
-
-def test_an_answer_that_says_close_ends_the_connection(adapter, receiver):
-    receiver.answer(headers={'Connection': 'close'})
-    for _ in range(2):
-        adapter.send(prepared(receiver.url))
-    assert receiver.connections == 2
-
-
-def test_a_receiver_that_was_restarted_is_reached_anew(adapter):
-    receiver = Receiver()
-    with receiver:
-        adapter.send(prepared(receiver.url))
-    with receiver:
-        adapter.send(prepared(receiver.url))
-    assert receiver.connections == len(receiver.requests) == 2
-
-
-@pytest.mark.parametrize('status', [204, 304])
-def test_answers_without_content_keep_the_connection(adapter, receiver, status):
-    receiver.answer(status)
-    for _ in range(2):
-        response = adapter.send(prepared(receiver.url))
-        assert (response.status_code, response.content) == (status, b'')
-    assert receiver.connections == 1
-
-
-def test_a_head_request_has_no_content_whatever_the_length(adapter, receiver):
-    receiver.answer(body='abc')
-    for _ in range(2):
-        response = adapter.send(prepared(receiver.url, None, method='HEAD'))
-        assert (response.headers['Content-Length'], response.content) == ('3', b'')
-    assert receiver.connections == 1
 
 
 # --- nothing but one request ---------------------------------------------------------------
@@ -420,14 +322,6 @@ def test_the_time_may_be_given_per_request(adapter, receiver):
             adapter.send(prepared(receiver.url), timeout=timeout)
 
 
-def test_an_answer_during_the_body_is_taken_and_the_connection_not_used_again(adapters):
-    with Receiver() as receiver:
-        adapter = adapters()
-        receiver.answer(lambda request: Answer(413, {'Connection': 'close'}))
-        response = adapter.send(prepared(receiver.url, b'x' * 1_000_000))
-        assert response.status_code == 413
-
-
 def test_the_settings_describe_the_transport(tmp_path):
     with Receiver(tls=True) as receiver:
         settings = parse_settings(
@@ -452,12 +346,3 @@ def test_what_is_not_to_be_sent_any_more_once_there_is_a_connection_is_not(adapt
     with pytest.raises(NotSent):
         adapter.exchange(prepared(receiver.url), may_send=lambda: False)
     assert receiver.requests == []
-
-
-def test_what_was_lost_with_a_kept_connection_is_repeated_only_if_it_may_be(adapters, receiver):
-    adapter = adapters()
-    adapter.send(prepared(receiver.url))
-    receiver.answer(reset=True, times=2)
-    with pytest.raises(NotSent):
-        adapter.exchange(prepared(receiver.url), may_send=lambda: False)
-    assert len(receiver.requests) == 2

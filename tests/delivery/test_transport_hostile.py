@@ -2,8 +2,6 @@
 
 import contextlib
 import socket
-import ssl
-import struct
 import threading
 import time
 
@@ -12,11 +10,9 @@ import requests
 
 from pyramid_webhooks.delivery.answer import MAX_HEADERS, MAX_KEPT, MAX_LINE
 from pyramid_webhooks.delivery.transport import WebhookAdapter
-from pyramid_webhooks.testing.certificates import make_certificates
-from tests.delivery.hostile_server import HostileServer, ServerTls
+from tests.delivery.hostile_server import OK, HostileServer, ServerTls, answering
 from tests.delivery.sending import LOOPBACK, prepared
 
-OK = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 TIMEOUT = 0.4
 
 
@@ -29,27 +25,6 @@ def adapter_for(server, **options):
         yield adapter
     finally:
         adapter.close()
-
-
-def answering(*answers):
-    """Return a script that gives one answer a request on each connection, then closes."""
-
-    def script(connection, server):
-        for answer in answers:
-            if not server.read_request(connection):
-                return
-            connection.sendall(answer)
-
-    return script
-
-
-@pytest.fixture(scope='module')
-def certificates(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('certificates')
-    make_certificates(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / 'server.pem', folder / 'server.key')
-    return str(folder / 'ca.pem'), context
 
 
 @contextlib.contextmanager
@@ -131,6 +106,22 @@ def test_a_kept_connection_ends_in_time_too():
         with ends_in_time(), pytest.raises(requests.exceptions.ReadTimeout):
             adapter.send(prepared(server.url))
         assert server.connections == 1
+
+
+def test_the_second_sending_has_no_time_of_its_own():
+    def script(connection, server):
+        if server.connections == 1:
+            answering(OK)(connection, server)
+            server.read_request(connection)
+            server.stopping.wait(TIMEOUT / 2)
+        else:
+            server.stopping.wait(10)
+
+    with HostileServer(script) as server, adapter_for(server) as adapter:
+        adapter.send(prepared(server.url))
+        with ends_in_time(), pytest.raises(requests.exceptions.ReadTimeout):
+            adapter.send(prepared(server.url))
+        assert server.connections == 2
 
 
 def test_a_stalled_handshake_ends_in_time():
@@ -286,106 +277,6 @@ def test_an_answer_that_breaks_off_is_a_failure_and_not_asked_for_again(answer, 
         with pytest.raises(requests.exceptions.ConnectionError, match=reason):
             adapter.send(prepared(server.url))
         assert server.connections == 1
-
-
-# --- connections that end ------------------------------------------------------------------
-
-
-def test_a_connection_closed_while_idle_is_replaced():
-    closed = threading.Event()
-
-    def script(connection, server):
-        answering(OK)(connection, server)
-        connection.shutdown(socket.SHUT_RDWR)
-        closed.set()
-
-    with HostileServer(script) as server, adapter_for(server, timeout=5) as adapter:
-        for _ in range(3):
-            closed.clear()
-            assert adapter.send(prepared(server.url)).content == b'ok'
-            assert closed.wait(5)
-        assert server.connections == 3
-
-
-@pytest.mark.parametrize('tls', [False, True])
-@pytest.mark.parametrize('reset', [False, True])
-def test_a_request_that_crosses_the_closing_is_sent_once_more(certificates, tls, reset):
-    ca_bundle, context = certificates
-    requests_seen = []
-
-    def script(connection, server):
-        peer = connection
-        if tls:
-            peer = context.wrap_socket(connection, server_side=True)
-        with peer:
-            answering(OK)(peer, server)
-            if server.read_request(peer):
-                requests_seen.append(server.connections)
-                if reset:
-                    linger = struct.pack('ii', 1, 0)
-                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-
-    with HostileServer(script) as server:
-        with adapter_for(server, connect_timeout=5, timeout=5, ca_bundle=ca_bundle) as adapter:
-            url = server.tls_url if tls else server.url
-            for _ in range(2):
-                assert adapter.send(prepared(url)).content == b'ok'
-            assert server.connections == 2
-            assert requests_seen == [1]
-
-
-def test_a_connection_that_ends_with_a_408_is_replaced():
-    late = b'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
-    with HostileServer(answering(OK, late)) as server:
-        with adapter_for(server, timeout=5) as adapter:
-            for _ in range(3):
-                assert adapter.send(prepared(server.url)).status_code == 200
-            assert server.connections == 3
-
-
-def test_a_408_on_a_fresh_connection_is_an_answer():
-    late = b'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
-    with HostileServer(answering(late)) as server, adapter_for(server, timeout=5) as adapter:
-        assert adapter.send(prepared(server.url)).status_code == 408
-        assert server.connections == 1
-
-
-def test_it_is_sent_once_more_only_on_a_fresh_connection_and_only_once():
-    def script(connection, server):
-        if server.connections == 1:
-            answering(OK)(connection, server)
-        server.read_request(connection)
-
-    with HostileServer(script) as server, adapter_for(server, timeout=5) as adapter:
-        adapter.send(prepared(server.url))
-        with pytest.raises(requests.exceptions.ConnectionError, match='without an answer'):
-            adapter.send(prepared(server.url))
-        assert server.connections == 2
-
-
-def test_once_an_answer_has_begun_the_request_is_not_sent_again():
-    with HostileServer(answering(OK, b'H')) as server:
-        with adapter_for(server, timeout=5) as adapter:
-            adapter.send(prepared(server.url))
-            with pytest.raises(requests.exceptions.ConnectionError, match='is incomplete'):
-                adapter.send(prepared(server.url))
-            assert server.connections == 1
-
-
-def test_the_second_sending_has_no_time_of_its_own():
-    def script(connection, server):
-        if server.connections == 1:
-            answering(OK)(connection, server)
-            server.read_request(connection)
-            server.stopping.wait(TIMEOUT / 2)
-        else:
-            server.stopping.wait(10)
-
-    with HostileServer(script) as server, adapter_for(server) as adapter:
-        adapter.send(prepared(server.url))
-        with ends_in_time(), pytest.raises(requests.exceptions.ReadTimeout):
-            adapter.send(prepared(server.url))
-        assert server.connections == 2
 
 
 def test_what_follows_an_answer_is_never_taken_for_the_next_one():
