@@ -46,23 +46,10 @@ def proxy():
         yield proxy
 
 
-@pytest.fixture
-def through():
-    adapters = []
-
-    def make(url, **options):
-        adapters.append(WebhookAdapter(LOOPBACK, proxy=url, **options))
-        return adapters[-1]
-
-    yield make
-    for adapter in adapters:
-        adapter.close()
-
-
 @pytest.mark.parametrize('tls', [False, True])
-def test_requests_go_through_the_proxy_to_the_address_that_was_judged(proxy, through, tls):
+def test_requests_go_through_the_proxy_to_the_address_that_was_judged(proxy, adapters, tls):
     with Receiver(tls=tls) as receiver:
-        adapter = through(proxy.url, ca_bundle=receiver.ca_bundle)
+        adapter = adapters(proxy=proxy.url, ca_bundle=receiver.ca_bundle)
         url = receiver.url.replace('127.0.0.1', 'localhost')
         for _ in range(2):
             assert adapter.send(prepared(url)).status_code == 200
@@ -72,10 +59,10 @@ def test_requests_go_through_the_proxy_to_the_address_that_was_judged(proxy, thr
         adapter.close()
 
 
-def test_the_proxy_gets_its_credentials_and_the_receiver_does_not(proxy, through):
+def test_the_proxy_gets_its_credentials_and_the_receiver_does_not(proxy, adapters):
     with Receiver() as receiver:
         url = proxy.url.replace('http://', 'http://us%40er:pass@')
-        adapter = through(url)
+        adapter = adapters(proxy=url)
         adapter.send(prepared(receiver.url))
         credentials = base64.b64encode(b'us@er:pass')
         assert b'Proxy-Authorization: Basic ' + credentials in proxy.heads[0]
@@ -83,14 +70,14 @@ def test_the_proxy_gets_its_credentials_and_the_receiver_does_not(proxy, through
         adapter.close()
 
 
-def test_a_forbidden_address_is_refused_before_the_proxy_hears_of_it(proxy, through):
+def test_a_forbidden_address_is_refused_before_the_proxy_hears_of_it(proxy, adapters):
     look_up, _ = resolver('10.0.0.1')
     with pytest.raises(DestinationRefused, match='private'):
-        through(proxy.url, resolver=look_up).send(prepared('https://evil.example/'))
+        adapters(proxy=proxy.url, resolver=look_up).send(prepared('https://evil.example/'))
     assert proxy.connections == 0
 
 
-def test_the_next_address_is_tried_when_the_proxy_gives_no_way_to_one(through):
+def test_the_next_address_is_tried_when_the_proxy_gives_no_way_to_one(adapters):
     class WithoutIPv6(Proxy):
         def _forward(self, connection, server):
             if self.connections == 1:
@@ -101,7 +88,7 @@ def test_the_next_address_is_tried_when_the_proxy_gives_no_way_to_one(through):
 
     look_up, _ = resolver('::1', '127.0.0.1')
     with WithoutIPv6() as proxy, Receiver() as receiver:
-        adapter = through(proxy.url, resolver=look_up)
+        adapter = adapters(proxy=proxy.url, resolver=look_up)
         adapter.send(prepared(f'http://two.example:{receiver.port}/'))
         assert [head.split()[1] for head in proxy.heads] == [
             b'[::1]:%d' % receiver.port,
@@ -119,28 +106,28 @@ def test_the_next_address_is_tried_when_the_proxy_gives_no_way_to_one(through):
         (b'', 'it gave no valid answer'),
     ],
 )
-def test_a_proxy_that_gives_no_way_is_a_clear_failure(through, answer, reason):
+def test_a_proxy_that_gives_no_way_is_a_clear_failure(adapters, answer, reason):
     def script(connection, server):
         server.read_request(connection)
         connection.sendall(answer)
 
     with HostileServer(script) as server:
         with pytest.raises(requests.exceptions.ConnectionError, match=reason) as caught:
-            through(server.url).send(prepared('https://127.0.0.1:9/'))
+            adapters(proxy=server.url).send(prepared('https://127.0.0.1:9/'))
         assert str(caught.value).startswith('The proxy gave no way to 127.0.0.1:9: ')
 
 
-def test_a_proxy_that_is_not_there_is_a_clear_failure(through):
+def test_a_proxy_that_is_not_there_is_a_clear_failure(adapters):
     with socket.create_server(('127.0.0.1', 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(requests.exceptions.ConnectionError, match='it cannot be reached'):
-        through(f'http://127.0.0.1:{port}').send(prepared('https://127.0.0.1:9/'))
+        adapters(proxy=f'http://127.0.0.1:{port}').send(prepared('https://127.0.0.1:9/'))
 
 
-def test_a_proxy_that_stalls_ends_in_time(through):
+def test_a_proxy_that_stalls_ends_in_time(adapters):
     with HostileServer(lambda connection, server: server.stopping.wait(10)) as server:
         with pytest.raises(requests.exceptions.ConnectTimeout):
-            through(server.url, connect_timeout=0.1).send(prepared('https://127.0.0.1:9/'))
+            adapters(proxy=server.url, connect_timeout=0.1).send(prepared('https://127.0.0.1:9/'))
 
 
 @pytest.mark.parametrize(
