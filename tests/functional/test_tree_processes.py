@@ -19,12 +19,9 @@ def shared(tmp_path):
 
 
 @pytest.fixture
-def spectator(shared, tmp_path):
+def spectator(shared, make_company):
     """An application in this process that keeps nothing, and looks at the shared database."""
-    settings = {'zodbconn.uri': shared, 'webhooks.delivery': 'worker'}
-    company = Company(tmp_path, settings=settings).start()
-    yield company
-    company.stop()
+    return make_company(settings={'zodbconn.uri': shared, 'webhooks.delivery': 'worker'})
 
 
 def kept(spectator):

@@ -99,12 +99,9 @@ def shared(request, tmp_path):
 
 
 @pytest.fixture
-def web(shared, tmp_path):
+def web(shared, make_company):
     """A web process of the application, this one, that leaves the sending to workers."""
-    settings = {'zodbconn.uri': shared, 'webhooks.delivery': 'worker'}
-    company = Company(tmp_path, settings=settings).start()
-    yield company
-    company.stop()
+    return make_company(settings={'zodbconn.uri': shared, 'webhooks.delivery': 'worker'})
 
 
 class Process:
