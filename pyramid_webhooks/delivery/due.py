@@ -90,11 +90,8 @@ class DueReader:
             room = allowance - self._holding.count(recipient)
             if room <= allowance // 2:
                 return
-            # As many again may be in memory already. What is in a run can't be recorded by itself.
-            limit = 2 * allowance
-            if queue.unfold(limit):
-                view.touched.add(partition_of(recipient))
-            found = list(queue.items(until=now, limit=limit))
+            # As many again may be in memory already.
+            found = list(queue.items(until=now, limit=2 * allowance))
         for key, item in found:
             if room <= 0:
                 return
@@ -129,8 +126,6 @@ class DueReader:
         """
         if self._holding.count(lane.recipient):
             return []
-        if queue.unfold(2):
-            view.touched.add(partition_of(lane.recipient))
         waiting = list(queue.items(until=AT_ONCE, limit=2))
         found = sorted(waiting + queue.later(_LOOK_AT), key=lambda pair: pair[0][1])[:1]
         if found and found[0][1].number % _ALONE == 0:

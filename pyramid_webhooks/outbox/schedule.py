@@ -6,17 +6,23 @@ subscription to be activated.
 
 from __future__ import annotations
 
+import heapq
 import itertools
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 
-from pyramid_webhooks.outbox.run import Row, Run
+from pyramid_webhooks.outbox.run import Rest, Row, Run
 
 #: ``due`` of what is sent as soon as its turn comes.
 AT_ONCE = 0.0
+
+#: For a message, so many are looked at of what may be in runs: more than are in memory.
+_LOOK_AT = 2_000
+_PROTOCOL = 4
 
 QueueKey = tuple[float, bytes]
 Recipient = tuple[str, bytes]
@@ -41,14 +47,22 @@ class Item(NamedTuple):
 class Queue(Persistent):
     """What waits for one subscription, by (due, order).
 
-    ``order`` begins with the serial of the message, so that what is older comes first.
+    ``order`` begins with the serial of the message, so that what is older comes first. No two
+    deliveries have the same.
+
+    Of a run that anything was taken from, what is left is kept here, so that taking out one more
+    writes nothing but this. The other runs are among what waits for itself, each under the key of
+    its first delivery.
 
     :ivar count: how many deliveries wait.
+    :ivar indexed: when the schedule knows the next request to be made; None for never.
     :ivar held: whether everything waits until it is released.
     :ivar put_off: everything waits until this POSIX time; None: until it is due.
     """
 
+    # Those that were stored before it was there have none of these.
     put_off: float | None = None
+    _begun: tuple[Rest, ...] = ()
 
     def __init__(self) -> None:
         self._items = OOBTree()
@@ -56,52 +70,86 @@ class Queue(Persistent):
         self.indexed: float | None = None
         self.held = False
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        begun = self._begun
+        left = [(rest.start, rest.taken) for rest in begun]
+        plain = (self.count, self.indexed, self.held, self.put_off, left)
+        # What has never had anything in it needs no record of its own.
+        unused = self._items._p_oid is None and not self._items
+        items = None if unused else self._items
+        return pickle.dumps(plain, _PROTOCOL), items, *(rest.run for rest in begun)
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, dict):
+            super().__setstate__(state)
+            return
+        packed, items, *runs = state
+        self._items = OOBTree() if items is None else items
+        self.count, self.indexed, self.held, self.put_off, left = pickle.loads(packed)
+        self._begun = tuple(Rest(run, *each) for run, each in zip(runs, left, strict=True))
+
     def put(self, key: QueueKey, item: Item) -> None:
         """Add a delivery."""
-        if key not in self._items:
+        stored = self._items.get(key)
+        if stored is not None and isinstance(stored[0], Run):
+            self._begin(key)
+            stored = None
+        if stored is None:
+            if key[0] == AT_ONCE:
+                self._take(key[1])
             self.count += 1
         self._items[key] = tuple(item)
 
-    def put_run(self, run: Run, start: int = 0) -> None:
-        """Add the deliveries of a run, from the one at ``start`` on."""
-        self.count += len(run) - start
-        self._items[(AT_ONCE, run.order(start))] = (run, start)
-
-    def unfold(self, count: int) -> bool:
-        """Let the first ``count`` deliveries, should they be in runs, be there for themselves.
-
-        :returns: whether anything had to be done.
-        """
-        done = False
-        while True:
-            run, start, ahead = self._first_run(count)
-            if run is None:
-                return done
-            done = True
-            stop = min(len(run), start + count - ahead)
-            for row in run.rows(start, stop):
-                self._items[(AT_ONCE, row.order)] = tuple(_item(row))
-            if stop < len(run):
-                self._items[(AT_ONCE, run.order(stop))] = (run, stop)
-
-    def _first_run(self, count: int) -> tuple[Run | None, int, int]:
-        """The run that is among the first, where it begins, and how many come before it."""
-        for ahead, stored in enumerate(itertools.islice(self._items.values(), count)):
-            if isinstance(stored[0], Run):
-                return *stored, ahead
-        return None, 0, 0
+    def put_run(self, run: Run) -> None:
+        """Add the deliveries of a run."""
+        key = (AT_ONCE, run.order(0))
+        if not self or key in self._items:
+            self._begun += (Rest(run),)
+        else:
+            self._items[key] = (run, 0)
+        self.count += len(run)
 
     def remove(self, key: QueueKey) -> bool:
-        """Take a delivery out; whether it was there, for itself or as the first one of a run."""
-        stored = self._items.pop(key, None)
-        if stored is None:
+        """Take a delivery out; whether it was there, for itself or in a run."""
+        due, order = key
+        if due == AT_ONCE and self._take(order):
+            return True
+        stored = self._items.get(key)
+        if stored is not None and not isinstance(stored[0], Run):
+            del self._items[key]
+            self.count -= 1
+            return True
+        first = self._run_of(key) if stored is None else key
+        if first is None:
             return False
-        if isinstance(stored[0], Run):
-            run, start = stored
-            if start + 1 < len(run):
-                self._items[(AT_ONCE, run.order(start + 1))] = (run, start + 1)
-        self.count -= 1
-        return True
+        self._begin(first)
+        return self._take(order)
+
+    def _take(self, order: bytes) -> bool:
+        """Take a delivery out of the runs that were begun; whether it was there."""
+        for number, rest in enumerate(self._begun):
+            at = rest.find(order)
+            if at is not None:
+                left = rest.without(at)
+                kept = () if left is None else (left,)
+                self._begun = self._begun[:number] + kept + self._begun[number + 1 :]
+                self.count -= 1
+                return True
+        return False
+
+    def _run_of(self, key: QueueKey) -> QueueKey | None:
+        """The key of the run, not begun yet, that a delivery is in; None for none.
+
+        What comes before it is looked at: nothing much, as it is taken out nearly in order.
+        """
+        if key[0] == AT_ONCE:
+            for first, stored in self._items.items(None, key):
+                if isinstance(stored[0], Run) and Rest(*stored).find(key[1]) is not None:
+                    return first
+        return None
+
+    def _begin(self, first: QueueKey) -> None:
+        self._begun += (Rest(*self._items.pop(first)),)
 
     def items(
         self, until: float | None = None, limit: int | None = None
@@ -110,17 +158,21 @@ class Queue(Persistent):
 
         :param limit: no more than so many.
         """
-        high = None if until is None else (until, b'\xff' * 40)
-        return itertools.islice(self._each(high), limit)
+        return itertools.islice(self._each(until), limit)
 
-    def _each(self, high: QueueKey | None) -> Iterator[tuple[QueueKey, Item]]:
+    def _each(self, until: float | None) -> Iterator[tuple[QueueKey, Item]]:
+        high = None if until is None else (until, b'\xff' * 40)
+        rows = _Rows()
+        if until is None or until >= AT_ONCE:
+            for rest in self._begun:
+                rows.add(rest)
         for key, stored in self._items.items(None, high):
+            yield from rows.before(key)
             if isinstance(stored[0], Run):
-                run, start = stored
-                for row in run.rows(start):
-                    yield (AT_ONCE, row.order), _item(row)
+                rows.add(Rest(*stored))
             else:
                 yield key, Item(*stored)
+        yield from rows.before(None)
 
     def later(self, limit: int) -> list[tuple[QueueKey, Item]]:
         """(key, item) of what has a time of its own, the earliest first; no more than so many."""
@@ -129,26 +181,36 @@ class Queue(Persistent):
 
     def failed_between(self, since: float, until: float) -> Iterator[tuple[QueueKey, Item]]:
         """Yield (key, item) of the retries whose last attempt failed in that time."""
-        for key, item in self.items():
-            if item.tries and since <= item.created <= until:
-                yield key, item
+        for key, stored in self._items.items():
+            # What is in a run has never been tried.
+            if not isinstance(stored[0], Run):
+                item = Item(*stored)
+                if item.tries and since <= item.created <= until:
+                    yield key, item
 
     def keys_of(self, message: Any) -> list[QueueKey]:
-        """The keys under which ``message`` waits to be sent again; every item is looked at."""
-        return [
-            key
-            for key, stored in self._items.items()
-            if not isinstance(stored[0], Run) and stored[0]._p_oid == message._p_oid
-        ]
+        """The keys under which ``message`` waits to be sent again.
+
+        Everything is looked at that waits for itself; of what is in runs, what comes first.
+        """
+        alone = (pair for pair in self._items.items() if not isinstance(pair[1][0], Run))
+        pairs = itertools.chain(alone, self.items(until=AT_ONCE, limit=_LOOK_AT))
+        oid = message._p_oid
+        return list(dict.fromkeys(key for key, item in pairs if item[0]._p_oid == oid))
 
     def __contains__(self, key: QueueKey) -> bool:
-        return key in self._items
+        due, order = key
+        if due == AT_ONCE and any(rest.find(order) is not None for rest in self._begun):
+            return True
+        return key in self._items or self._run_of(key) is not None
 
     def __bool__(self) -> bool:
-        return bool(self._items)
+        return bool(self._begun or self._items)
 
     def next_due(self) -> float | None:
         """When the earliest delivery is due; None when there is none."""
+        if self._begun:
+            return AT_ONCE
         return self._items.minKey()[0] if self._items else None
 
     def next_start(self) -> float | None:
@@ -157,8 +219,31 @@ class Queue(Persistent):
         return due if due is None or self.put_off is None else max(due, self.put_off)
 
 
-def _item(row: Row) -> Item:
-    return Item(row.message, 1, 0, row.created)
+class _Rows:
+    """The deliveries in several runs, in the order of all of them."""
+
+    def __init__(self) -> None:
+        self._heads: list[tuple[bytes, int, Row, Iterator[Row]]] = []
+
+    def add(self, rest: Rest) -> None:
+        """Add what is left of a run."""
+        rows = rest.rows()
+        first = next(rows)
+        heapq.heappush(self._heads, (first.order, id(rows), first, rows))
+
+    def before(self, key: QueueKey | None) -> Iterator[tuple[QueueKey, Item]]:
+        """Yield (key, item) of those that come before ``key``, or of all that are left."""
+        heads = self._heads
+        while heads:
+            order, number, row, rows = heads[0]
+            if key is not None and (AT_ONCE, order) > key:
+                return
+            yield (AT_ONCE, order), Item(row.message, 1, 0, row.created)
+            following = next(rows, None)
+            if following is None:
+                heapq.heappop(heads)
+            else:
+                heapq.heapreplace(heads, (following.order, number, following, rows))
 
 
 class Schedule(Persistent):

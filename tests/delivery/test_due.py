@@ -1,5 +1,7 @@
 """Reading what is due into memory."""
 
+import random
+
 from pyramid_webhooks import manager_of
 from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.due import DueReader
@@ -15,10 +17,11 @@ from pyramid_webhooks.resources.health import Health
 from pyramid_webhooks.resources.message import Message
 
 WAITING = 3 * ALLOWANCE
+RUN_SIZE = ALLOWANCE // 2
 
 
 class Reading:
-    """A transaction in which a run of deliveries waits for a subscription, and is read."""
+    """A transaction in which runs of deliveries wait for a subscription, and are read."""
 
     def __init__(self, company, root):
         self.connection = root._p_jar
@@ -30,8 +33,10 @@ class Reading:
         self.schedule = self.outbox.schedule_of(self.recipient)
         message = Message.__new__(Message)
         self.connection.add(message)
+        self.message = message
         rows = [Row(number.to_bytes(24, 'big'), message, 0.0) for number in range(WAITING)]
-        self.schedule.put_run(self.recipient, Run(rows))
+        for at in range(0, WAITING, RUN_SIZE):
+            self.schedule.put_run(self.recipient, Run(rows[at : at + RUN_SIZE]))
         self.lanes = Lanes(4, 4)
         self.lanes.know(self.recipient, Health(successes=5))
         self.holding = Holding(self.lanes)
@@ -45,6 +50,7 @@ class Reading:
         view = View({self.recipient[0]: self.outbox}, recipients)
         self.due.forget_everything_seen()
         self.due.read(view)
+        self.touched = view.touched
         self.holding.hold(view.new)
         self.holding.unsent(self.recipient)
         return view.new
@@ -72,10 +78,35 @@ def test_each_delivery_that_is_read_can_be_recorded_by_itself(make_company, rece
     def do(reading):
         jobs = reading.read() + reading.read()
         assert len(jobs) == 2 * ALLOWANCE
+        random.Random(1).shuffle(jobs)
+        queue = reading.schedule.queue(reading.recipient)
         for count, job in enumerate(jobs, 1):
             assert reading.schedule.remove(reading.recipient, job.queue_key)
-            left = reading.schedule.queue(reading.recipient).items()
-            assert len(list(left)) == WAITING - count
+            assert queue.count == WAITING - count
+        assert len(list(queue.items())) == WAITING - len(jobs)
+        assert not {key for key, _ in queue.items()} & {job.queue_key for job in jobs}
+
+    in_reading(make_company, receiver, do)
+
+
+def test_to_read_is_to_write_nothing(make_company, receiver):
+    def do(reading):
+        queue = reading.schedule.queue(reading.recipient)
+        before = queue.__getstate__(), list(queue._items.items())
+        assert len(reading.read()) == ALLOWANCE
+        assert before == (queue.__getstate__(), list(queue._items.items()))
+        assert not reading.touched
+
+    in_reading(make_company, receiver, do)
+
+
+def test_what_is_in_memory_is_found_by_its_message(make_company, receiver):
+    """Or it would be sent twice when somebody asks for it to be sent again."""
+
+    def do(reading):
+        jobs = reading.read() + reading.read()
+        found = reading.schedule.queue(reading.recipient).keys_of(reading.message)
+        assert {job.queue_key for job in jobs} <= set(found)
 
     in_reading(make_company, receiver, do)
 
