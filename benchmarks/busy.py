@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -38,7 +39,9 @@ def measure() -> Iterator[Figure]:
 
     The backlog is of another event type with fan-out 100, and owed before. How fast it is sent
     is compared with what the same fan-out makes when nothing else is done. All takes turns.
+    How long a thread may keep the interpreter is left to the application.
     """
+    interval = sys.getswitchinterval()
     count = sized(8 * _RATE, 20)
     idle, busy, rates = [], [], []
     with running_receiver() as receiver, applications() as make:
@@ -56,6 +59,7 @@ def measure() -> Iterator[Figure]:
             rates.append(run(alone, receiver, _FAN_OUT, sized(4000, 200)).rate)
             idle.append(_commits(quiet, receiver, count))
             busy.append(_while_sending(sending, receiver, count, rates[-1]))
+    assert sys.getswitchinterval() == interval, 'The switch interval of the process was changed.'
     for name, goal in (('p50', 3), ('p99', 6)):
         one, other = ([getattr(each, name) for each in found] for found in (busy, idle))
         yield Figure(f'commit while nothing is sent, {name}', other, 'ms')
