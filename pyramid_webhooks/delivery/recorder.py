@@ -170,6 +170,10 @@ class Recorder:
     @staticmethod
     def _attempt(job: Job, message: Any) -> AttemptRecord:
         outcome, sent = job.outcome, job.sent
+        headers: tuple[tuple[str, str | None], ...] = ()
+        if sent is not None:
+            id = job.prepared.outgoing.id
+            headers = tuple([(name, None if each == id else each) for name, each in sent.headers])
         response = None
         if outcome.status is not None:
             response = tuple(
@@ -179,7 +183,7 @@ class Recorder:
                     outcome.headers,
                     outcome.content,
                     outcome.truncated,
-                    round(outcome.elapsed, 6),
+                    round(1e6 * outcome.elapsed),
                 )
             )
         return AttemptRecord(
@@ -193,7 +197,7 @@ class Recorder:
             job.prepared.dialect,
             sent.method if sent else '',
             sent.url if sent else '',
-            sent.headers if sent else (),
+            headers,
             sent.body if sent else None,
             response,
             outcome.exceptions,

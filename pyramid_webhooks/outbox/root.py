@@ -16,7 +16,7 @@ ROOT_KEY = 'pyramid_webhooks.outbox'
 PARTITIONS = 64
 _SPREAD = 0x9E3779B97F4A7C15
 #: Of all that is stored; changed with each change that older code, or older data, can't live with.
-FORMAT = 2
+FORMAT = 3
 
 
 class Partition(Persistent):

@@ -19,7 +19,7 @@ from ZODB.POSException import ConflictError
 OID_SIZE = 8
 #: A segment with so many entries, or so many owed ids, takes no more.
 ENTRY_LIMIT = 16
-OWED_LIMIT = 512
+OWED_LIMIT = 256
 
 _PROTOCOL = 5
 

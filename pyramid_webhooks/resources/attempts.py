@@ -111,7 +111,10 @@ class Attempt:
         body = record.body
         if body is None:
             body = record.message.data(record.dialect, self.subscription.id) or b''
-        return AttemptRequest(record.url, record.method, ResponseHeaders(record.headers), body)
+        headers = ResponseHeaders(
+            (name, record.message.id if value is None else value) for name, value in record.headers
+        )
+        return AttemptRequest(record.url, record.method, headers, body)
 
     @property
     def response(self) -> AttemptResponse | None:
@@ -121,8 +124,14 @@ class Attempt:
         reason = response.reason
         if not reason and response.status_code in status_map:
             reason = status_map[response.status_code].title
-        headers = ResponseHeaders(response.headers)
-        return AttemptResponse(*response._replace(reason=reason, headers=headers))
+        return AttemptResponse(
+            response.status_code,
+            reason,
+            ResponseHeaders(response.headers),
+            response.content,
+            response.truncated,
+            response.microseconds / 1e6,
+        )
 
     @property
     def exceptions(self) -> tuple[str, ...]:

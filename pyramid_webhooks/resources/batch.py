@@ -1,7 +1,8 @@
-"""Rows that were written together, stored as one compact object."""
+"""Rows of plain values, stored as few compact objects."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,23 +12,42 @@ from pyramid_webhooks.resources.packing import pack, unpack
 
 
 class Batch(Persistent):
-    """A few rows that were written in one transaction; each begins with a message."""
+    """Rows in their order, each of which begins with a message. It never changes.
+
+    It has them itself, or is made of further batches.
+    """
 
     def __init__(self, rows: Iterable[tuple[Any, ...]]):
         rows = [tuple(row) for row in rows]
-        self._messages = tuple(row[0] for row in rows)
-        self._packed = pack([row[1:] for row in rows])
+        self._parts = tuple(row[0] for row in rows)
+        self._packed: bytes | None = pack([row[1:] for row in rows])
+
+    @classmethod
+    def of(cls, batches: tuple[Batch, ...]) -> Batch:
+        """The batch that is made of these. Two kinds of one class are less to be named."""
+        batch = cls.__new__(cls)
+        batch._parts, batch._packed = batches, None
+        return batch
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self._messages, self._packed
+        return self._parts, self._packed
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self._messages, self._packed = state
+        self._parts, self._packed = state
 
     def mentions(self, message: Any) -> bool:
         """Whether a row begins with ``message``."""
-        return any(each is message for each in self._messages)
+        if self._packed is None:
+            return any(batch.mentions(message) for batch in self._parts)
+        return any(each is message for each in self._parts)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for message, row in zip(self._messages, unpack(self._packed), strict=True):
-            yield message, *row
+        if self._packed is None:
+            return itertools.chain.from_iterable(self._parts)
+        return rows_of(self._parts, self._packed)
+
+
+def rows_of(messages: Iterable[Any], packed: bytes) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows that begin with ``messages``, and are :func:`.pack`-ed without them."""
+    for message, row in zip(messages, unpack(packed), strict=True):
+        yield message, *row

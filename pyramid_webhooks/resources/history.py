@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,30 +11,35 @@ from persistent import Persistent
 
 from pyramid_webhooks.events import PING
 from pyramid_webhooks.resources import elapsed
-from pyramid_webhooks.resources.batch import Batch
+from pyramid_webhooks.resources.batch import Batch, rows_of
 from pyramid_webhooks.resources.exhausted import Exhausted, Forgotten, GivenUp
 from pyramid_webhooks.resources.health import Health
 from pyramid_webhooks.resources.message import Message, is_there
+from pyramid_webhooks.resources.packing import pack
 
-_BATCH_SIZE = 16
-_PAGE_SIZE = 8
+#: Rows that are a batch of their own: fewer are written again with the next ones, more are several.
+_BATCH_ROWS = range(2, 17)
+#: Rows in batches of their own that become a page.
+_PAGE_ROWS = 16
+_PROTOCOL = 3
 
 
 class ResponseRecord(NamedTuple):
-    """What a receiver answered, as it is stored. ``elapsed`` is in seconds."""
+    """What a receiver answered, as it is stored; and how long it took."""
 
     status_code: int
     reason: str
     headers: tuple[tuple[str, str], ...]
     content: bytes
     truncated: bool
-    elapsed: float
+    microseconds: int
 
 
 class AttemptRecord(NamedTuple):
     """A resolved attempt, as it is stored. Times are POSIX times.
 
-    ``body`` is None where the body was the message's data for ``dialect``.
+    What is known from the message is not stored again: ``body`` is None where it was the message's
+    data for ``dialect``, and so is the value of a header that was the message's id.
     """
 
     message: Message
@@ -46,23 +52,48 @@ class AttemptRecord(NamedTuple):
     dialect: str
     method: str
     url: str
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str | None], ...]
     body: bytes | None
     response: tuple[Any, ...] | None
     exceptions: tuple[str, ...]
 
 
-class Page(Persistent):
-    """Some batches."""
+class Tail:
+    """The newest rows, which are too few for a batch and are stored with the log itself.
 
-    def __init__(self, batches: tuple[Batch, ...]):
-        self.batches = batches
+    :param messages: what the rows begin with.
+    :param packed: the rest of them; packed and unpacked only where it is needed.
+    """
 
-    def __getstate__(self) -> tuple[Batch, ...]:
-        return self.batches
+    __slots__ = ('_messages', '_packed', '_rows')
 
-    def __setstate__(self, state: tuple[Batch, ...]) -> None:
-        self.batches = state
+    def __init__(self, messages: tuple[Any, ...] = (), packed: bytes = b''):
+        self._messages = messages
+        self._packed: bytes | None = packed
+        self._rows: Sequence[tuple[Any, ...]] | None = None if messages else ()
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[Any, ...]]) -> Tail:
+        """The tail that has these rows; each begins with a message."""
+        tail = cls(tuple(row[0] for row in rows))
+        tail._rows = rows
+        tail._packed = None if rows else b''
+        return tail
+
+    def state(self) -> tuple[tuple[Any, ...], bytes]:
+        """What it is made of."""
+        if self._packed is None:
+            self._packed = pack([tuple(row[1:]) for row in self.rows()])
+        return self._messages, self._packed
+
+    def rows(self) -> Sequence[tuple[Any, ...]]:
+        """The rows, oldest first."""
+        if self._rows is None:
+            self._rows = list(rows_of(self._messages, self._packed or b''))
+        return self._rows
+
+    def __len__(self) -> int:
+        return len(self._messages)
 
 
 class AttemptLog(Persistent):
@@ -78,9 +109,10 @@ class AttemptLog(Persistent):
     """
 
     def __init__(self) -> None:
-        self._pages: tuple[Page, ...] = ()
+        self._pages: tuple[Batch, ...] = ()
         self._batches: tuple[Batch, ...] = ()
         self._counts: tuple[int, ...] = ()
+        self._tail = Tail()
         self._skipped = 0
         self._exhausted: Exhausted | None = None
         self.succeeded = 0
@@ -94,12 +126,13 @@ class AttemptLog(Persistent):
         self.elapsed = b''
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return (
-            self._pages,
-            self._batches,
+        # One is written for nearly each delivery, and ZODB looks at every single value that it
+        # pickles: so all that is no persistent object is one piece of bytes.
+        messages, tail = self._tail.state()
+        values = (
             bytes(self._counts),
+            tail,
             self._skipped,
-            self._exhausted,
             self.succeeded,
             self.failed,
             self.last_success,
@@ -110,14 +143,15 @@ class AttemptLog(Persistent):
             self.health.values(),
             self.elapsed,
         )
+        plain = pickle.dumps(values, _PROTOCOL)
+        return self._pages, self._batches, messages, self._exhausted, plain
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._pages, self._batches, messages, self._exhausted, plain = state
         (
-            self._pages,
-            self._batches,
             counts,
+            tail,
             self._skipped,
-            self._exhausted,
             self.succeeded,
             self.failed,
             self.last_success,
@@ -127,8 +161,9 @@ class AttemptLog(Persistent):
             self.preconditions_failed,
             health,
             self.elapsed,
-        ) = state
+        ) = pickle.loads(plain)
         self._counts = tuple(counts)
+        self._tail = Tail(messages, tail)
         self.health = Health(*health)
 
     def append(self, records: Sequence[AttemptRecord], limit: int) -> None:
@@ -138,27 +173,28 @@ class AttemptLog(Persistent):
         for record in records:
             self._count(record)
         answers = (ResponseRecord._make(each.response) for each in records if each.response)
-        self.elapsed = elapsed.add(self.elapsed, (answer.elapsed for answer in answers))
+        self.elapsed = elapsed.add(self.elapsed, (answer.microseconds / 1e6 for answer in answers))
 
-    def _store(self, records: Sequence[AttemptRecord]) -> None:
-        for start in range(0, len(records), _BATCH_SIZE):
-            part = records[start : start + _BATCH_SIZE]
+    def _store(self, records: Sequence[tuple[Any, ...]]) -> None:
+        rows = [*self._tail.rows(), *records]
+        while len(rows) >= _BATCH_ROWS.start:
+            part, rows = rows[: _BATCH_ROWS[-1]], rows[_BATCH_ROWS[-1] :]
             self._batches += (Batch(part),)
             self._counts += (len(part),)
-            unfolded = self._counts[len(self._pages) :]
-            if len(unfolded) == _PAGE_SIZE or sum(unfolded) >= _BATCH_SIZE:
+            if sum(self._counts[len(self._pages) :]) >= _PAGE_ROWS:
                 self._fold()
+        self._tail = Tail.of(rows)
 
     def _fold(self) -> None:
-        """Put the batches into a page, so that this object, which is often written, is small."""
+        """Make one of the batches, so that this object, which is often written, is small."""
         first = len(self._pages)
-        self._pages += (Page(self._batches),)
+        self._pages += (Batch.of(self._batches),)
         self._batches = ()
         self._counts = (*self._counts[:first], sum(self._counts[first:]))
 
     def _drop(self, limit: int) -> None:
         """Drop pages and batches that are beyond the limit; of the first one left, skip some."""
-        surplus = sum(self._counts) - limit
+        surplus = sum(self._counts) + len(self._tail) - limit
         dropped = 0
         while dropped < len(self._counts) and surplus >= self._counts[dropped]:
             surplus -= self._counts[dropped]
@@ -238,6 +274,7 @@ class AttemptLog(Persistent):
             return False
         kept = list(self)[len(self) // 2 :]
         self._pages = self._batches = self._counts = ()
+        self._tail = Tail()
         self._skipped = 0
         self._store(kept)
         return True
@@ -250,9 +287,9 @@ class AttemptLog(Persistent):
         self.health = Health()
 
     def __len__(self) -> int:
-        return sum(self._counts) - self._skipped
+        return sum(self._counts) + len(self._tail) - self._skipped
 
     def __iter__(self) -> Iterator[AttemptRecord]:
-        paged = (batch for page in self._pages for batch in page.batches)
-        rows = itertools.chain.from_iterable(itertools.chain(paged, self._batches))
+        stored = itertools.chain.from_iterable(itertools.chain(self._pages, self._batches))
+        rows = itertools.chain(stored, self._tail.rows())
         return map(AttemptRecord._make, itertools.islice(rows, self._skipped, None))

@@ -76,7 +76,7 @@ def test_what_is_read_back_from_the_storage_is_what_was_recorded(database, at_on
 
 
 def test_every_value_of_a_record_is_read_back_as_it_was(database):
-    response = (503, 'Busy', (('Retry-After', '5'), ('X', 'é')), b'\x00\xff', True, 0.25)
+    response = (503, 'Busy', (('Retry-After', '5'), ('X', 'é')), b'\x00\xff', True, 250_000)
     whole = record(3, succeeded=False)._replace(
         headers=(('Content-Type', 'text/plain'),),
         body=b'wrapped',
