@@ -14,7 +14,7 @@ from ZODB.FileStorage import FileStorage
 from ZODB.POSException import ConflictError
 
 from pyramid_webhooks.interfaces import IDeliveryEngine, IGlobalManager, IPermissionNames
-from pyramid_webhooks.outbox.root import outbox_of
+from pyramid_webhooks.outbox.root import FORMAT, outbox_of
 from pyramid_webhooks.resources.globals import record_of
 from pyramid_webhooks.startup import (
     is_one_shot_command,
@@ -287,5 +287,5 @@ def test_a_database_of_another_format_is_refused_in_a_sentence(make_company):
         root._p_jar.root()['pyramid_webhooks.outbox'].format = 99
 
     company.transact(age)
-    with pytest.raises(ConfigurationError, match='has the format 99; this version needs 2'):
+    with pytest.raises(ConfigurationError, match=f'format 99; this version needs {FORMAT}'):
         company.restart()

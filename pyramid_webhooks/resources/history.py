@@ -17,7 +17,7 @@ from pyramid_webhooks.resources.health import Health
 from pyramid_webhooks.resources.message import Message, is_there
 from pyramid_webhooks.resources.packing import pack
 
-#: Rows that are a batch of their own: fewer are written again with the next ones, more are several.
+#: Rows that are a batch of their own; fewer are written again, together with the next ones.
 _BATCH_ROWS = range(2, 17)
 #: Rows in batches of their own that become a page.
 _PAGE_ROWS = 16

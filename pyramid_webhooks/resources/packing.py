@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _PROTOCOL = 5
-_FORMAT = b'\x01'
+_FORMAT = b'\x02'
 #: Raw deflate with a window of 4 KB, which also says how much memory it takes.
 _WINDOW_BITS = -12
 _MEMORY_LEVEL = 5
@@ -74,6 +74,16 @@ _DICTIONARY = b''.join(
         _header('Content-Length', '2'),
         b't\x94C\x02ok\x94\x89G?',
         b't\x94)t\x94',
+        # A whole row, as it is pickled.
+        b'\x80\x05\x95e\x01\x00\x00\x00\x00\x00\x00]\x94(K\x01\x88GA\xda\xc0\x92\xc8\x86ff'
+        b'GA\xda\xc0\x92\xc8\x86ffGA\xda\xc0\x92\xc8\x86ff\x8c\x06200 OK\x94\x8c\x00\x94'
+        b'\x8c\x04POST\x94\x8c\x08https://\x94(\x8c\x0cContent-Type\x94\x8c\x10application/json\x94\x86\x94\x8c\n'
+        b'User-Agent\x94\x8c\x10pyramid_webhooks\x94\x86\x94\x8c\nwebhook-id\x94N\x86\x94\x8c\x11'
+        b'webhook-timestamp\x94\x8c\n1795312418\x94\x86\x94\x8c\x11webhook-signature\x94\x8c\x04v1,='
+        b'\x94\x86\x94t\x94N(K\xc8\x8c\x02OK\x94(\x8c\x06Server\x94\x8c\x05nginx\x94\x86'
+        b'\x94\x8c\x04Date\x94\x8c\x1dSun, 01 Nov 2026 00:00:00 GMT\x94\x86\x94h\x07'
+        b'\x8c\x0eContent-Length\x94\x8c\x012\x94\x86\x94\x8c\nConnection\x94\x8c\nkeep-alive\x94\x86\x94t\x94C\x02ok\x94\x89M\xd2\x04t\x94)t'
+        b'\x94a.',
     )
 )
 

@@ -37,22 +37,22 @@ def test_a_usual_row_takes_a_small_part_of_its_size():
     headers = (
         ('Content-Type', 'application/json'),
         ('User-Agent', 'pyramid_webhooks'),
-        ('webhook-id', 'msg_01m80faztxrmvqds6k405tq63a'),
+        ('webhook-id', None),
         ('webhook-timestamp', '1795312418'),
         ('webhook-signature', 'v1,XmMzpzTP7ALgO1ritbxzNrrJhpH2plXBIQu/vqyyZmI='),
     )
     url = 'https://receiver.example/hook'
-    response = (200, 'OK', (('Content-Length', '2'),), b'ok', False, 0.01)
+    response = (200, 'OK', (('Content-Length', '2'),), b'ok', False, 10_000)
     times = (1795312418.1, 1795312418.1, 1795312418.2)
     row = (1, True, *times, '200 OK', '', 'POST', url, headers, None, response, ())
-    assert len(packing.pack([row])) < 200
+    assert len(packing.pack([row])) < 120
 
 
 def test_rows_of_an_unknown_format_are_an_error_that_says_so():
-    with pytest.raises(ValueError, match=r"format b'\\x02'"):
-        packing.unpack(b'\x02whatever')
+    with pytest.raises(ValueError, match=r"format b'\\x03'"):
+        packing.unpack(b'\x03whatever')
 
 
 def test_the_dictionary_never_changes_because_what_is_stored_is_read_with_it():
     digest = hashlib.sha256(packing._DICTIONARY).hexdigest()
-    assert digest == '54567bfd422a58e08788d8c99b16e5aae92eda60267f52ec8917c6007244cbf0'
+    assert digest == 'fbf7f3d69a5dc64dfd8514a54c6bbe705d6e2d9e12c70ab49dcf4bfe491d0651'
