@@ -17,7 +17,7 @@ from benchmarks.measuring import Figure, sized
 from benchmarks.receiver import ReceiverProcess, running_receiver
 
 #: Seconds that the receivers take.
-_SECONDS = sized(5, 1)
+_SECONDS = sized(50, 5) / 10
 _LIMIT = 120
 #: Until a receiver has proved itself, and while it is slow, it has to leave slots to others.
 _EVENTS = 7
@@ -46,7 +46,7 @@ def measure() -> Iterator[Figure]:
         ini = _prepare(Path(name), receiver, count)
         memory, seconds = _work(ini, receiver, count)
         most = receiver.counts()['most']
-    what = f'requests that take {_SECONDS} s, open at once'
+    what = f'requests that take {_SECONDS:g} s, open at once'
     yield Figure(what, [most], '', count, at_least=True)
     yield Figure('memory of the worker that has them open', [memory], 'MB', 150)
     yield Figure(f'{_EVENTS * count} such deliveries', [seconds], 's')
