@@ -353,17 +353,18 @@ class IntakeReader:
         job = candidate.job
         schedule = view.schedule_of(job.home, job.recipient)
         queue = schedule.queue(job.recipient)
+        if state == INACTIVE:
+            return 0
+        lane = self._holding.lane(job.recipient, obj)
         if state == ACTIVE and queue is not None:
-            if queue.held or queue.put_off is not None and not obj.log.health.is_open:
+            is_open = lane.health.is_open or obj.log.health.is_open
+            if queue.held or queue.put_off is not None and not is_open:
                 # It could not be read for a while, so that nobody told when that was over.
                 schedule.release(job.recipient)
                 schedule.put_off(job.recipient, None)
                 view.touched.add(partition_of(job.recipient))
-        if state == INACTIVE:
-            return 0
         if self.parking.is_waiting(job.recipient) and not candidate.asked:
             return 0
-        lane = self._holding.lane(job.recipient, obj)
         count = self._holding.count(job.recipient)
         if lane.health.is_open:
             return 0 if count else self._room_for_probe(lane, candidate.asked, queue)

@@ -42,10 +42,12 @@ _LOOK_SECONDS = 0.2
 _TROUBLE_SECONDS = 1.0
 _CONFLICT_SECONDS = 0.005
 _KEEP_SECONDS = 0.25
+_YIELD_SECONDS = 0.0005
 #: Results that are recorded in one transaction.
 _RECORD_LIMIT = 100
 #: Single events and results cost a transaction each: reads are so far apart, and results wait for
-#: others to join them. After a read that found more than a few, the next one waits as long.
+#: others to join them. After a read that found more than a few, the next one waits as long; after
+#: one that found nothing, the next one does not wait.
 _READ_SECONDS = 0.005
 _RECORD_SECONDS = 0.02
 _FEW = 2
@@ -245,24 +247,38 @@ class Loop:
         self._signals.sleep(seconds, wakes, self._must_record)
 
     def _work(self, hints: set[Hint]) -> None:
-        self._read_at = time.monotonic()
+        started = time.monotonic()
         self._lanes.ahead = self._clock.ahead()
-        if self._must_record():
+        recording = self._must_record()
+        if recording:
             self._collect()
         with self._database.session() as session:
             if session.connection.db().database_name not in session.outboxes:
                 return
             self._keep_membership(session)
-            recording = bool(self._results)
+            # What was just committed is on its way before the interpreter is kept busy otherwise.
+            fresh = bool(hints)
+            if fresh:
+                self._take(session, hints, started)
+                if recording:
+                    session.abort()
+                    time.sleep(_YIELD_SECONDS)
             while self._results:
                 self._record(session)
             self._announce(session)
             self._suspend(session)
-            if recording:
-                session.abort()  # To read what is new since then.
-            view = self._read(session, hints)
+            if not fresh:
+                if recording:
+                    session.abort()  # To read what is new since then.
+                self._take(session, hints, started)
+
+    def _take(self, session: Session, hints: set[Hint], started: float) -> None:
+        """Read what is owed, and hand to the senders what they can send next."""
+        view = self._read(session, hints)
+        if view.new:
+            self._read_at = started
             self._pace = _READ_SECONDS if len(view.new) <= _FEW else _RECORD_SECONDS
-            ready, returned = self._holding.prepare(view)
+        ready, returned = self._holding.prepare(view)
         if returned:
             # They are still owed: whatever became of their subscriptions is found out anew.
             self._holding.forget(returned)

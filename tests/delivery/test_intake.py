@@ -128,6 +128,20 @@ def test_what_is_put_away_together_is_in_the_order_of_the_commits(reading):
     assert len(created) == 20 and created == sorted(created)
 
 
+def test_what_waits_for_a_probe_waits_although_the_failures_are_not_recorded_yet(reading):
+    reading.company.add('/NWS/OUN', 'first')
+    ((job,), _, _) = reading.read()
+    reading.lanes.know(job.recipient, Health(strikes=5, probe_at=1e11))
+    reading.company.add('/NWS/OUN', 'second')
+    reading.read()
+    reading.read()
+    reading.company.add('/NWS/OUN', 'third')
+    reading.read(put_away=False)
+    with reading.database.session() as session:
+        queue = session.primary.schedule_of(job.recipient).queue(job.recipient)
+        assert (queue.count, queue.put_off) == (1, 1e11)
+
+
 def test_nothing_overtakes_what_waits_in_the_intake_when_the_receiver_turns_out_to_work(reading):
     reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE + 9)])
     jobs, _, _ = reading.read()

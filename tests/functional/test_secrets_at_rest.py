@@ -49,7 +49,7 @@ def key_ids(company):
 def sent(company, receiver, name):
     count = len(receiver.requests)
     company.add('/NWS/OUN', name)
-    [request] = receiver.wait_for(count + 1)[count:]
+    request = receiver.wait_for(count + 1)[count]
     company.settle()
     return request
 
