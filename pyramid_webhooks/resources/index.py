@@ -66,12 +66,11 @@ class EventIndex(Persistent):
             wanted = self._v_in_use[keys]
         except (AttributeError, KeyError, TypeError):
             wanted = self._find_in_use(keys)
-        return self._ids_of(wanted) if wanted else ()
+        if not wanted:
+            return ()
+        return self._ids_by_key[wanted[0]] if len(wanted) == 1 else self._ids_of(wanted)
 
     def _ids_of(self, wanted: Sequence[str]) -> Iterator[str]:
-        if len(wanted) == 1:
-            yield from self._ids_by_key[wanted[0]]
-            return
         seen: set[str] = set()
         for key in wanted:
             for id in self._ids_by_key[key]:

@@ -38,13 +38,26 @@ def is_endless(resource: Any) -> bool:
 
     Who follows it with ``pyramid.location.lineage``, as a policy does, would never come back.
     """
-    ancestors = list(lineage(resource))
-    return bool(ancestors) and parent_of(ancestors[-1]) is not None
+    try:
+        for _ in range(LINEAGE_LIMIT):
+            if resource is None:
+                return False
+            resource = resource.__parent__
+    except TransientError:
+        raise
+    except Exception:
+        # It ends where nobody can follow it.
+        return False
+    return resource is not None
 
 
 def root_of(resource: Any) -> tuple[str, bytes] | None:
     """(database name, oid) of the root of the tree that ``resource`` is in, if it is stored."""
     *_, root = lineage(resource)
+    return _identity(root)
+
+
+def _identity(root: Any) -> tuple[str, bytes] | None:
     if getattr(root, '_p_oid', None) is None or root._p_jar is None:
         return None
     return root._p_jar.db().database_name, root._p_oid
@@ -68,7 +81,7 @@ def _is_root(top: Any, known: tuple[str, bytes] | None) -> bool:
 
     :param known: what :func:`root_of` found when all was well.
     """
-    found = root_of(top)
+    found = _identity(top)
     if known is None or found is None or found == known:
         return True
     values = top._p_jar.root().values()
@@ -76,12 +89,14 @@ def _is_root(top: Any, known: tuple[str, bytes] | None) -> bool:
 
 
 def _is_held(subscription: Any) -> bool:
-    start = getattr(subscription.__parent__, '__parent__', None)
-    for folder in lineage(start):
+    folder = getattr(subscription.__parent__, '__parent__', None)
+    for _ in range(LINEAGE_LIMIT):
+        if folder is None:
+            return True
         parent = getattr(folder, '__parent__', None)
-        name = getattr(folder, '__name__', None)
         if parent is None:
             return _is_root(folder, getattr(subscription, 'root', None))
+        name = getattr(folder, '__name__', None)
         if not name or not is_folder(parent):
             return True
         try:
@@ -91,4 +106,5 @@ def _is_held(subscription: Any) -> bool:
         oid = getattr(held, '_p_oid', None)
         if oid is not None and oid != getattr(folder, '_p_oid', None):
             return False
+        folder = parent
     return True
