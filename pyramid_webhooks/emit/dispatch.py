@@ -105,19 +105,19 @@ class Dispatcher:
         obj: Any,
         event: Any,
         resolution: Resolution,
-        start: Any = None,
+        judged: Any,
     ) -> Verdicts:
-        """Who of those that match may get the event."""
-        judged = where_it_stood(obj, event)
-        if judged is None:
-            judged = start
+        """Who of those that match may get the event.
+
+        :param judged: what permissions are judged on; None: the context of the request.
+        """
         if judged is None:
             judged = getattr(current_request(self._registry), 'context', None)
         return Verdicts(self._registry, obj, event, resolution.event_type, judged)
 
     def locate(self, subscription: GlobalSubscription, obj: Any, event: Any) -> Any:
         """A global subscription with its state, as the object's transaction sees it."""
-        connection = self._connection(obj, event, None)
+        connection = self._connection(obj, event, None, current_request(self._registry))
         if connection is None:
             connection = connection_to_global(self._registry, None)
         return subscription.located(None, connection)
@@ -132,19 +132,21 @@ class Dispatcher:
         owner: str | None = None,
         start: Any = None,
     ) -> None:
-        matching = [
-            subscription
-            for subscription in self._matching(obj, event, resolution, start)
-            if owner is None or subscription.owner == owner
-        ]
+        request = current_request(self._registry)
+        place = where_it_stood(obj, event)
+        matching = self._matching(
+            obj, event, resolution, place if start is None else start, request
+        )
+        if owner is not None:
+            matching = [each for each in matching if each.owner == owner]
         if not matching:
             return
         applicable, refused = [], []
-        connection = self._connection(obj, event, start)
+        connection = self._connection(obj, event, start, request)
         if connection is None:
             connection = self._in_memory()
         txn = _transaction_of(connection)
-        verdicts = self.verdicts(obj, event, resolution, start)
+        verdicts = self.verdicts(obj, event, resolution, start if place is None else place)
         for subscription in matching:
             refusal = verdicts.refusal(subscription)
             (applicable if refusal is None else refused).append(subscription)
@@ -167,15 +169,14 @@ class Dispatcher:
                 obj,
             )
             return
-        try:
-            pending = self._pending(connection)
-        except NoTransaction:
+        if txn is None:
             logger.error(
                 'The event %s on %r is owed to nobody: its connection is in no transaction.',
                 resolution.name,
                 obj,
             )
             return
+        pending = self._pending(connection, txn)
         if not (applicable or verdicts.unknown or pending.owes_anything()):
             return
         if not pending.is_new(event):
@@ -184,20 +185,19 @@ class Dispatcher:
             unknown = [each for each, _ in self._recipients(verdicts.unknown, connection)]
             pending.add(PreconditionFailure(connection, unknown))
         recipients = list(self._recipients(applicable, connection))
-        judged = recipients
+        losing = []
         if coalescible and refused and pending.owes_anything():
-            judged = recipients + list(self._recipients(refused, connection))
-        if judged:
+            losing = [each for each, _ in self._recipients(refused, connection)]
+        if recipients or losing:
             occurrence = self._occurrence(obj, event, resolution, payload, connection, recipients)
             occurrence.coalescible = coalescible
-            occurrence.refused = [recipient for recipient, _ in judged[len(recipients) :]]
+            occurrence.refused = losing
             pending.add(occurrence)
 
-    def _matching(self, obj: Any, event: Any, resolution: Resolution, start: Any) -> Iterable[Any]:
-        request = current_request(self._registry)
+    def _matching(
+        self, obj: Any, event: Any, resolution: Resolution, start: Any, request: Any
+    ) -> list[Any]:
         context = getattr(request, 'context', None)
-        if start is None:
-            start = where_it_stood(obj, event)
         managers = managers_for(start, context, self._global_manager, self._registry)
         finder = self._registry.queryUtility(ISubscriptionFinder, default=find_matching)
         try:
@@ -211,12 +211,11 @@ class Dispatcher:
             )
             return []
 
-    def _connection(self, obj: Any, event: Any, start: Any) -> Any:
+    def _connection(self, obj: Any, event: Any, start: Any, request: Any) -> Any:
         for candidate in (obj, getattr(event, 'oldParent', None), start):
             connection = connection_of(candidate)
             if connection is not None:
                 return connection
-        request = current_request(self._registry)
         if request is None or not databases_of(self._registry):
             return None
         return get_connection(request)
@@ -226,8 +225,7 @@ class Dispatcher:
         memory = memory_of(self._registry)
         return None if memory is None else InMemory(self._registry, memory)
 
-    def _pending(self, connection: Any) -> PendingEvents:
-        txn = connection.transaction_manager.get()
+    def _pending(self, connection: Any, txn: Any) -> PendingEvents:
         try:
             return txn.data(self)
         except KeyError:

@@ -47,7 +47,7 @@ def explain_event(obj: Any, event: Any, request: Any = None) -> list[tuple[Any, 
         search = Search(obj, event, resolution.keys, iter(managers), request)
         chosen = {id(each): each for each in finder(search)}
         met.update(chosen)
-    verdicts = dispatcher.verdicts(obj, event, resolution)
+    verdicts = dispatcher.verdicts(obj, event, resolution, start)
     explained = []
     for key, subscription in met.items():
         if isinstance(subscription, GlobalSubscription):

@@ -15,6 +15,7 @@ from pyramid_webhooks.interfaces import (
     IDeliveryExhausted,
     IEventCatalogue,
     ISettings,
+    IWebhookEvent,
     UnknownEventType,
 )
 from pyramid_webhooks.resources.lineage import is_endless
@@ -51,33 +52,36 @@ class Verdicts:
         self._known: dict[Any, bool | None] = {}
         self._request: Any = None
         self._endless: bool | None = None
+        self._is_owned = event_type is not None and event_type.owner_of is not None
+        self._owner_of_object = self._find_owner() if self._is_owned else None
         self._about = None
-        if IAttemptResolved.providedBy(event):
-            self._about = getattr(event, 'subscription', None)
-        self._tells_of_telling = self._find_what_was_told()
-        self._owner_of_object: Any = self._find_owner()
+        self._tells_of_telling = False
+        if IWebhookEvent.providedBy(event):
+            if IAttemptResolved.providedBy(event):
+                self._about = getattr(event, 'subscription', None)
+            self._tells_of_telling = self._find_what_was_told()
 
     def refusal(self, subscription: Any) -> str | None:
         """Why ``subscription`` does not get the event; None when it does."""
-        if self._event_type is not None and self._event_type.owner_of is not None:
-            if subscription.owner is None or subscription.owner != self._owner_of_object:
-                return 'it is for subscriptions of the owner of the object only'
+        owner = subscription.owner
+        if self._is_owned and (owner is None or owner != self._owner_of_object):
+            return 'it is for subscriptions of the owner of the object only'
         if self._about is not None and _are_same(subscription, self._about):
             return "it is about the subscription's own attempt"
         if self._tells_of_telling:
             return 'it is about an attempt to tell of webhooks'
-        if subscription.owner is None and not self._check_initiator:
+        if owner is None and not self._check_initiator:
             return None
         if self._is_endless():
             return 'the lineage of the object goes round in a circle'
         permission = self._applicability.permission_of(subscription)
-        if subscription.owner is not None:
+        if owner is not None:
             verdict = self._verdict_on_owner(subscription, permission)
             if verdict is None:
                 self.unknown.append(subscription)
-                return f'nobody can tell whether {subscription.owner!r} may {permission!r}'
+                return f'nobody can tell whether {owner!r} may {permission!r}'
             if not verdict:
-                return f'{subscription.owner!r} has not the permission {permission!r}'
+                return f'{owner!r} has not the permission {permission!r}'
         if self._check_initiator and not self._initiator_may(permission):
             return f'the current user has not the permission {permission!r}'
         return None
@@ -90,18 +94,18 @@ class Verdicts:
 
     def _verdict_on_owner(self, subscription: Any, permission: str) -> bool | None:
         own_way = type(subscription).is_applicable is not SubscriptionBehaviour.is_applicable
-        key = subscription.id if own_way else (subscription.owner, permission)
-        if key not in self._known:
-            if self._request is None:
-                self._request = request_for(self._registry)
-            self._known[key] = (
-                self._ask(subscription)
-                if own_way
-                else self._applicability.judge(
-                    subscription.owner, permission, self._judged, self._request
-                )
-            )
-        return self._known[key]
+        owner = subscription.owner
+        key = subscription.id if own_way else (owner, permission)
+        if key in self._known:
+            return self._known[key]
+        if self._request is None:
+            self._request = request_for(self._registry)
+        verdict = self._known[key] = (
+            self._ask(subscription)
+            if own_way
+            else self._applicability.judge(owner, permission, self._judged, self._request)
+        )
+        return verdict
 
     def _ask(self, subscription: Any) -> bool:
         try:
@@ -141,8 +145,6 @@ class Verdicts:
             return False
 
     def _find_owner(self) -> Any:
-        if self._event_type is None or self._event_type.owner_of is None:
-            return None
         try:
             return self._event_type.owner_of(self._obj)
         except Exception:
