@@ -15,6 +15,7 @@ from zope.interface import implementer, providedBy
 
 from pyramid_webhooks.interfaces import IWebhookDialect
 
+_NOT_LOOKED_UP: Any = object()
 #: Headers that authentication may change although they tell nothing.
 _COMMON_HEADERS = frozenset(('Content-Length', 'Content-Type', 'Date'))
 
@@ -91,11 +92,14 @@ class Dialect:
 
 def render_json(payload: Any, request: Any) -> bytes:
     """UTF-8 JSON by ``__json__``, the JSON adapters of the application, and ISO 8601."""
-    adapters = _application_adapters(request.registry)
+    adapters = _NOT_LOOKED_UP
 
     def default(value: Any) -> Any:
+        nonlocal adapters
         if hasattr(value, '__json__'):
             return value.__json__(request)
+        if adapters is _NOT_LOOKED_UP:
+            adapters = _application_adapters(request.registry)
         if adapters is not None:
             adapter = adapters.lookup((providedBy(value),), IJSONAdapter)
             if adapter is not None:
@@ -106,10 +110,10 @@ def render_json(payload: Any, request: Any) -> bytes:
             return str(value)
         raise TypeError(f'{type(value).__qualname__} objects have no JSON representation')
 
-    text = json.dumps(
-        payload, default=default, allow_nan=False, ensure_ascii=False, separators=(',', ':')
+    encoder = json.JSONEncoder(
+        default=default, allow_nan=False, ensure_ascii=False, separators=(',', ':')
     )
-    return text.encode()
+    return encoder.encode(payload).encode()
 
 
 def _application_adapters(registry: Any) -> Any:

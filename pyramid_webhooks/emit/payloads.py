@@ -53,7 +53,7 @@ def payload_for(
     :param subscription: that it is for; without one, where the first factory that fits asks for
         it, the answer is a :class:`ForEach`.
     """
-    for found in _candidates(registry, obj, event, dialect):
+    for found in _candidates(registry.adapters, obj, event, dialect):
         if isinstance(found, ForEach):
             if subscription is None:
                 return found
@@ -63,15 +63,15 @@ def payload_for(
     return obj
 
 
-def _candidates(registry: Any, obj: Any, event: Any, dialect: str) -> Iterator[Any]:
+def _candidates(adapters: Any, obj: Any, event: Any, dialect: str) -> Iterator[Any]:
     if dialect:
-        yield registry.queryMultiAdapter((obj, event), IWebhookPayload, name=dialect)
-    yield registry.queryMultiAdapter((obj, event), IWebhookPayload)
+        yield adapters.queryMultiAdapter((obj, event), IWebhookPayload, dialect)
+    yield adapters.queryMultiAdapter((obj, event), IWebhookPayload)
     if IWebhookPayload.providedBy(obj):
         yield obj
     if dialect:
-        yield registry.queryAdapter(obj, IWebhookPayload, name=dialect)
-    yield registry.queryAdapter(obj, IWebhookPayload)
+        yield adapters.queryAdapter(obj, IWebhookPayload, dialect)
+    yield adapters.queryAdapter(obj, IWebhookPayload)
 
 
 def render(
@@ -100,7 +100,7 @@ def render(
             logger.warning('%s (for %r)', errors[key], type(obj), exc_info=True)
         return True
 
-    for dialect in dict.fromkeys(dialect for _, dialect in recipients):
+    for dialect in dict.fromkeys([dialect for _, dialect in recipients]):
         if not make(dialect, dialect):
             for recipient, wanted in recipients:
                 if wanted == dialect:

@@ -241,6 +241,9 @@ def coalesce(occurrences: list[Occurrence]) -> list[Occurrence]:
     The last verdict on each subscription counts. Nothing is kept of what happened to a new object
     before it was removed.
     """
+    if len(occurrences) == 1 and not IObjectRemovedEvent.providedBy(occurrences[0].event):
+        # As in most transactions: there is nothing that it could replace, or be dropped with.
+        return occurrences if occurrences[0].recipients else []
     kept: dict[int, Occurrence] = {}
     numbers: dict[int, dict[str, list[int]]] = {}
     added: set[int] = set()

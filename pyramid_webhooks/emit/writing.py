@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pyramid_webhooks.emit.payloads import render
@@ -35,7 +35,7 @@ class Made(NamedTuple):
     failures: list[PreconditionFailure]
 
 
-def write(registry: Any, txn: Any, happened: Iterable[Happened]) -> list[Hint]:
+def write(registry: Any, txn: Any, happened: Sequence[Happened]) -> list[Hint]:
     """Write what happened in the transaction ``txn`` to the outbox.
 
     :returns: where something was added.
@@ -43,12 +43,13 @@ def write(registry: Any, txn: Any, happened: Iterable[Happened]) -> list[Hint]:
     return store(make(registry, txn, happened))
 
 
-def make(registry: Any, txn: Any, happened: Iterable[Happened]) -> Made:
+def make(registry: Any, txn: Any, happened: Sequence[Happened]) -> Made:
     """Make the messages of what happened in the transaction ``txn``."""
-    happened = list(happened)
     occurrences = coalesce([each for each in happened if isinstance(each, Occurrence)])
     failures = [each for each in happened if isinstance(each, PreconditionFailure)]
-    return Made(list(_make_messages(registry, txn, occurrences)), failures)
+    request = request_for(registry)
+    messages = [(_message(registry, txn, each, request), each) for each in occurrences]
+    return Made(messages, failures)
 
 
 def store(made: Made) -> list[Hint]:
@@ -56,25 +57,21 @@ def store(made: Made) -> list[Hint]:
 
     :returns: where something was added.
     """
-    hints: dict[Hint, None] = {}
+    hints: list[Hint] = []
     places = Places()
     for message, occurrence in made.messages:
-        hints.update(dict.fromkeys(_owe(message, occurrence, places)))
-    hints.update(dict.fromkeys(_write_failures(made.failures)))
-    return list(hints)
+        hints += _owe(message, occurrence, places)
+    if made.failures:
+        hints += _write_failures(made.failures)
+    return list(dict.fromkeys(hints))
 
 
-def _make_messages(
-    registry: Any, txn: Any, occurrences: Iterable[Occurrence]
-) -> Iterator[tuple[Message, Occurrence]]:
-    request = request_for(registry)
-    for occurrence in occurrences:
-        data, errors = occurrence.rendered or render(
-            registry, occurrence.obj, occurrence.event, occurrence.recipients, request
-        )
-        origin = origin_of(txn, occurrence.timestamp)
-        message = Message(occurrence.name, occurrence.timestamp, origin, data, errors)
-        yield message, occurrence
+def _message(registry: Any, txn: Any, occurrence: Occurrence, request: Any) -> Message:
+    data, errors = occurrence.rendered or render(
+        registry, occurrence.obj, occurrence.event, occurrence.recipients, request
+    )
+    origin = origin_of(txn, occurrence.timestamp)
+    return Message(occurrence.name, occurrence.timestamp, origin, data, errors)
 
 
 def _write_failures(failures: Iterable[PreconditionFailure]) -> Iterator[Hint]:
@@ -99,19 +96,18 @@ def origin_of(txn: Any, created: float) -> Origin:
 
 
 def _text(value: Any) -> str:
-    text = value.decode('utf-8', 'replace') if isinstance(value, bytes) else str(value or '')
+    if not value:
+        return ''
+    text = value.decode('utf-8', 'replace') if isinstance(value, bytes) else str(value)
     return text.strip()[:500]
 
 
 def _owe(message: Message, occurrence: Occurrence, places: Places) -> Iterator[Hint]:
-    connection = occurrence.connection
     groups: dict[tuple[str, Any], list[bytes]] = {}
     for recipient, _ in occurrence.recipients:
-        database = recipient._p_jar.db().database_name
-        details = None if places.have(recipient) else (LAST,)
-        groups.setdefault((database, details), []).append(recipient._p_oid)
+        groups.setdefault(places.of(recipient), []).append(recipient._p_oid)
     for (database, details), oids in groups.items():
-        yield from _append(connection, message, oids, database, details)
+        yield from _append(occurrence.connection, message, oids, database, details)
 
 
 def _append(
@@ -128,20 +124,25 @@ def _append(
 
 
 class Places:
-    """Which subscriptions the transaction has removed with their folder.
+    """Where recipients are, and which of them the transaction has removed with their folder.
 
-    What it owes them is sent once; without a word it would be dropped as what they were owed
+    What it owes those is sent once; without a word it would be dropped as what they were owed
     before.
     """
 
     def __init__(self) -> None:
-        self._attached: dict[int, bool] = {}
+        self._known: dict[tuple[int, int], tuple[str, Any]] = {}
 
-    def have(self, recipient: Any) -> bool:
-        """Whether the manager of ``recipient`` is in its place; it is looked at once for all."""
-        if isinstance(recipient, GlobalRecord):
-            return True
-        manager = id(recipient.__parent__)
-        if manager not in self._attached:
-            self._attached[manager] = is_attached(recipient)
-        return self._attached[manager]
+    def of(self, recipient: Any) -> tuple[str, tuple[str] | None]:
+        """The name of the database of ``recipient``, and the details of an entry for it.
+
+        It is found out once for all subscriptions of a manager.
+        """
+        jar = recipient._p_jar
+        manager = None if isinstance(recipient, GlobalRecord) else recipient.__parent__
+        key = (id(jar), id(manager))
+        place = self._known.get(key)
+        if place is None:
+            details = None if manager is None or is_attached(recipient) else (LAST,)
+            place = self._known[key] = (jar.db().database_name, details)
+        return place

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import random
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -65,7 +66,7 @@ def new_entry_key() -> bytes:
         time.time_ns().to_bytes(8, 'big')
         + number.to_bytes(3, 'big')
         + os.getpid().to_bytes(4, 'big')[1:]
-        + os.urandom(2)
+        + random.getrandbits(16).to_bytes(2, 'big')
     )
 
 
@@ -136,7 +137,7 @@ def to_state(entries: dict[bytes, tuple[Any, ...]]) -> State:
     ZODB looks at every single value that it pickles, and a segment is stored with each commit.
     """
     rest = [(key, *entry[1:]) for key, entry in entries.items()]
-    return tuple(entry[0] for entry in entries.values()), pickle.dumps(rest, _PROTOCOL)
+    return tuple([entry[0] for entry in entries.values()]), pickle.dumps(rest, _PROTOCOL)
 
 
 def from_state(state: State) -> dict[bytes, tuple[Any, ...]]:
