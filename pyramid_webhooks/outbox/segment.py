@@ -61,13 +61,9 @@ def unpack(owed: bytes) -> list[bytes]:
 
 def new_entry_key() -> bytes:
     """A unique key that sorts by the time at which it was made; 16 bytes."""
-    number = next(_counter) & 0xFFFFFF
-    return (
-        time.time_ns().to_bytes(8, 'big')
-        + number.to_bytes(3, 'big')
-        + os.getpid().to_bytes(4, 'big')[1:]
-        + random.getrandbits(16).to_bytes(2, 'big')
-    )
+    number, pid = next(_counter) & 0xFFFFFF, os.getpid() & 0xFFFFFF
+    key = time.time_ns() << 64 | number << 40 | pid << 16 | random.getrandbits(16)
+    return key.to_bytes(16, 'big')
 
 
 class Segment(Persistent):

@@ -13,6 +13,8 @@ from persistent import Persistent
 from ZODB.POSException import POSKeyError
 
 _PROTOCOL = 5
+#: Asked for once: each message has it, and asking takes as long as the rest of its origin.
+_HOST = os.uname().nodename
 #: Data of more bytes than this are an object of their own, so that listing messages is cheap.
 INLINE_LIMIT = 4096
 
@@ -124,4 +126,4 @@ def is_there(message: Message) -> bool:
 
 def current_pid_and_host() -> tuple[int, str]:
     """The process id and the host name of this process."""
-    return os.getpid(), os.uname().nodename
+    return os.getpid(), _HOST
