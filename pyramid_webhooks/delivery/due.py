@@ -69,6 +69,8 @@ class DueReader:
     def _read_queue(
         self, view: View, home: str, schedule: Any, recipient: Recipient, now: float
     ) -> None:
+        if self._holding.is_full(recipient):
+            return
         state, obj = view.recipients.find(recipient)
         if state == INACTIVE:
             view.hold(home, recipient)
@@ -86,10 +88,10 @@ class DueReader:
             found = self._probe(view, lane, queue)
             room = len(found)
         else:
+            if self._holding.is_full(recipient):
+                return
             allowance = 1 if lane is None else self._holding.allowance(lane)
             room = allowance - self._holding.count(recipient)
-            if room <= allowance // 2:
-                return
             # As many again may be in memory already.
             found = list(queue.items(until=now, limit=2 * allowance))
         for key, item in found:

@@ -213,6 +213,14 @@ class Holding:
         lane = self._lanes.lane(recipient)
         return len(self._waiting.get(recipient, ())) + len(lane.jobs) + lane.open
 
+    def is_full(self, recipient: Recipient) -> bool:
+        """Whether half of the jobs that may be held for a subscription are there to be sent."""
+        lane = self._lanes.lane(recipient)
+        if lane.health.is_open:
+            return False
+        allowance = self.allowance(lane) if lane.known else 1
+        return allowance - self.count(recipient) <= allowance // 2
+
     @property
     def more(self) -> bool:
         """Whether there is more to be prepared at once."""

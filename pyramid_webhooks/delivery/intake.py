@@ -46,7 +46,7 @@ _DEEP_SECONDS = 5.0
 #: After a backlog there are many of them: looking takes no more than one part in so many.
 _DEEP_REST = 50
 #: The same while segments that are used first are full.
-_FULL_REST = 10
+_FULL_REST = 50
 
 
 class Candidate(NamedTuple):
@@ -201,7 +201,7 @@ class IntakeReader:
             if waiting and entry.message is not None and entry.details is None and oids[1:]:
                 free = [oid for oid in oids if oid not in waiting]
                 if len(free) < len(oids):
-                    self.parking.note(home, segment._p_oid)
+                    self.parking.note(home, segment._p_oid, key)
                 oids = free
             mine = [oid for oid in oids if partition_of((database, oid)) in serving]
             if mine and entry.message is None:
@@ -390,7 +390,7 @@ class IntakeReader:
         waits_already = self.parking.is_waiting(job.recipient)
         together = waits_already or self.more or lane is not None and not lane.health.proven
         if first and lane is not None and together:
-            self.parking.add(job.home, job.segment, job.recipient)
+            self.parking.add(job.home, job.segment, job.entry, job.recipient)
             return
         candidate.segment.take(job.entry, [job.recipient[1]])
         schedule = view.schedule_of(job.home, job.recipient)

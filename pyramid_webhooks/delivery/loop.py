@@ -46,7 +46,7 @@ _YIELD_SECONDS = 0.0005
 #: Results that are recorded in one transaction.
 _RECORD_LIMIT = 100
 #: Single events and results cost a transaction each: reads are so far apart, and results wait for
-#: others to join them. After a read that found more than a few, the next one waits as long; after
+#: others to join them. After a read of more than a few commits, the next one waits as long; after
 #: one that found nothing, the next one does not wait.
 _READ_SECONDS = 0.005
 _RECORD_SECONDS = 0.02
@@ -277,7 +277,7 @@ class Loop:
         view = self._read(session, hints)
         if view.new:
             self._read_at = started
-            self._pace = _READ_SECONDS if len(view.new) <= _FEW else _RECORD_SECONDS
+            self._pace = _READ_SECONDS if len(hints) <= _FEW else _RECORD_SECONDS
         ready, returned = self._holding.prepare(view)
         if returned:
             # They are still owed: whatever became of their subscriptions is found out anew.

@@ -17,11 +17,12 @@ from pyramid_webhooks.outbox.owed import first_attempt
 from pyramid_webhooks.outbox.root import partition_of
 from pyramid_webhooks.outbox.run import Row, Run
 from pyramid_webhooks.outbox.schedule import Recipient
-from pyramid_webhooks.outbox.segment import ENTRY_LIMIT as SEGMENT_SIZE
 from pyramid_webhooks.outbox.segment import unpack
 
-#: Entries of the intake that are put away in one transaction, and deliveries in one run.
+#: Entries and segments of the intake that are put away in one transaction, and deliveries in one
+#: run.
 ENTRY_LIMIT = 2000
+_SEGMENT_LIMIT = 640
 _RUN_LIMIT = 500
 #: Putting away takes no more than one part in so many of the time, but waits no longer than this.
 _REST = 300
@@ -41,7 +42,7 @@ class Parking:
         self._waiting: dict[str, set[bytes]] = {}
         self._segments: dict[tuple[str, bytes], None] = {}
         self._leaving_segments: dict[tuple[str, bytes], None] = {}
-        self._entries = 0
+        self._entries: set[bytes] = set()
         self._due = self._started = 0.0
         self._hurried: dict[Recipient, None] = {}
         self._released: dict[Recipient, None] = {}
@@ -58,15 +59,15 @@ class Parking:
         """Whether the deliveries of a subscription wait, so that further ones have to as well."""
         return recipient[1] in self.waiting(recipient[0])
 
-    def add(self, home: str, segment: bytes, recipient: Recipient) -> None:
-        """What a segment owes to a subscription waits."""
+    def add(self, home: str, segment: bytes, entry: bytes, recipient: Recipient) -> None:
+        """What an entry of a segment owes to a subscription waits, and so does what comes next."""
         self._waiting.setdefault(recipient[0], set()).add(recipient[1])
-        self._segments[(home, segment)] = None
+        self.note(home, segment, entry)
 
-    def note(self, home: str, segment: bytes) -> None:
-        """There is one more entry in a segment that is owed to some of those that wait."""
+    def note(self, home: str, segment: bytes, entry: bytes) -> None:
+        """An entry of a segment is owed to some of those that wait."""
         self._segments[(home, segment)] = None
-        self._entries += 1
+        self._entries.add(entry)
 
     def hurry(self, recipients: Iterable[Recipient]) -> None:
         """These receivers work, or begin anew: put away what waits for them with the next."""
@@ -80,8 +81,8 @@ class Parking:
         return 0.0 if at_once else self._due
 
     def _is_much(self) -> bool:
-        """Whether more would be too much for one transaction, counted or by what has room."""
-        return self._entries >= ENTRY_LIMIT or len(self._segments) * SEGMENT_SIZE >= ENTRY_LIMIT
+        """Whether more would be too much for one transaction."""
+        return len(self._entries) >= ENTRY_LIMIT or len(self._segments) >= _SEGMENT_LIMIT
 
     def settled(self) -> None:
         """The transaction of :meth:`put_away` was committed."""
@@ -108,7 +109,7 @@ class Parking:
         self._released |= self._freed
         self._leaving_segments |= self._segments
         self._segments = {}
-        self._entries = 0
+        self._entries = set()
         rows: dict[tuple[str, str, bytes], list[Row]] = {}
         in_memory = self._holding.entries()
         # Most entries are owed to the same ones as the entry before.
