@@ -15,6 +15,8 @@ from pyramid_webhooks.delivery.loop import Loop
 from pyramid_webhooks.delivery.signals import Hint, Signals
 from pyramid_webhooks.interfaces import IDeliveryEngine, ISettings
 
+_TELLING_SECONDS = 0.5
+
 
 @implementer(IDeliveryEngine)
 class Engine:
@@ -101,13 +103,16 @@ class Engine:
     def stop(self, timeout: float | None = None) -> None:
         """Finish and record what is in flight; the rest stays owed.
 
-        :param timeout: seconds to wait for open requests; by default the setting ``timeout``.
+        :param timeout: seconds to wait for open requests; by default the setting ``timeout``, and a
+            little more.
         """
         self._rests = False
         thread = self._thread
         if thread is None or self._pid != os.getpid():
             return
-        timeout = self._settings.timeout if timeout is None else timeout
+        if timeout is None:
+            # What was just sent takes so long to time out, and has to tell then.
+            timeout = self._settings.timeout + _TELLING_SECONDS
         self._loop.stop_timeout = timeout
         self._signals.stop()
         if thread is not threading.current_thread():

@@ -69,7 +69,7 @@ def test_a_new_receiver_does_not_wait_for_those_that_are_known_to_fail(make_comp
         over = silent(dead)
         subscribe_dead(company, dead)
         modify_ann(company, 1)
-        dead.wait_for(DEAD, timeout=30)
+        wait_until(lambda: len({each.path for each in dead.requests}) == DEAD, timeout=30)
         company.restart(settings={**company.settings, 'webhooks.timeout': '30'})
         tried = len(dead.requests)
         modify_ann(company, 2)
