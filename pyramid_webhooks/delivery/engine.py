@@ -103,8 +103,8 @@ class Engine:
     def stop(self, timeout: float | None = None) -> None:
         """Finish and record what is in flight; the rest stays owed.
 
-        :param timeout: seconds to wait for open requests; by default the setting ``timeout``, and a
-            little more.
+        :param timeout: seconds to wait for open requests; by default the setting ``timeout``,
+            and a little more.
         """
         self._rests = False
         thread = self._thread
