@@ -22,7 +22,7 @@ from pyramid_webhooks.outbox.segment import unpack
 #: Entries and segments of the intake that are put away in one transaction, and deliveries in one
 #: run.
 ENTRY_LIMIT = 2000
-_SEGMENT_LIMIT = 640
+_SEGMENT_LIMIT = 1000
 _RUN_LIMIT = 500
 #: Putting away takes no more than one part in so many of the time, but waits no longer than this.
 _REST = 300

@@ -8,7 +8,7 @@ from typing import Any
 
 from persistent import Persistent
 
-from pyramid_webhooks.outbox.segment import Entry, Segment, new_entry_key
+from pyramid_webhooks.outbox.segment import BACKLOG_OWED_LIMIT, Entry, Segment, new_entry_key
 
 PAGE_SIZE = 32
 _FIRST_SEGMENTS = 16
@@ -85,8 +85,9 @@ class Intake(Page):
         segment = getattr(self, '_v_own', None)
         # A segment that was made in an aborted transaction has lost its connection, and a place
         # in a page that others could reach.
-        if segment is not None and segment._p_jar is self._p_jar and segment.has_room():
-            return segment
+        if segment is not None and segment._p_jar is self._p_jar:
+            if segment.has_room(BACKLOG_OWED_LIMIT):
+                return segment
         for probe in range(2 * _PROBES):
             if probe < _PROBES:
                 segment = random.choice(self.segments)

@@ -18,9 +18,11 @@ from persistent import Persistent
 from ZODB.POSException import ConflictError
 
 OID_SIZE = 8
-#: A segment with so many entries, or so many owed ids, takes no more.
+#: A segment with so many entries, or so many owed ids, takes no more. What is a backlog already is
+#: stored in fewer segments: each is to be moved as a whole.
 ENTRY_LIMIT = 16
 OWED_LIMIT = 256
+BACKLOG_OWED_LIMIT = 1024
 
 _PROTOCOL = 5
 
@@ -84,12 +86,12 @@ class Segment(Persistent):
     def __bool__(self) -> bool:
         return True
 
-    def has_room(self) -> bool:
-        """Whether it takes another entry."""
+    def has_room(self, owed_limit: int = OWED_LIMIT) -> bool:
+        """Whether it takes another entry; of ids owed, it is full with ``owed_limit``."""
         if len(self._entries) >= ENTRY_LIMIT:
             return False
         owed = sum([len(entry[1]) for entry in self._entries.values()])
-        return owed < OWED_LIMIT * OID_SIZE
+        return owed < owed_limit * OID_SIZE
 
     def add(self, key: bytes, entry: Entry) -> None:
         """Add an entry under a key of its own."""
