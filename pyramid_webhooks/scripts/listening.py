@@ -11,7 +11,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyramid_webhooks.resources.presenting import as_text
@@ -46,14 +46,13 @@ def listen(options: argparse.Namespace) -> int:
 def _verdicts(verifier: Verifier, options: argparse.Namespace) -> Iterator[Verdict]:
     """Receive and show requests; what is to be thought of each."""
     arrivals = Arrivals()
-    with _receiving(options) as receiver, contextlib.closing(arrivals):
-        answer = Answer(options.answer, delay=options.delay)
+    answer = Answer(options.answer, delay=options.delay)
 
-        def take_in(request: Any) -> Answer:
-            arrivals.take_in(request)
-            return answer
+    def take_in(request: Any) -> Answer:
+        arrivals.take_in(request)
+        return answer
 
-        receiver.answer(take_in)
+    with _receiving(options, take_in) as receiver, contextlib.closing(arrivals):
         for _ in itertools.repeat(None) if options.count is None else range(options.count):
             request = arrivals.next()
             receiver.clear()
@@ -86,9 +85,13 @@ class Arrivals:
 
 
 @contextlib.contextmanager
-def _receiving(options: argparse.Namespace) -> Iterator[Receiver]:
+def _receiving(
+    options: argparse.Namespace, take_in: Callable[[Any], Answer]
+) -> Iterator[Receiver]:
     try:
         receiver = Receiver(options.tls, options.host, options.port)
+        # From the very first request on.
+        receiver.answer(take_in)
         receiver.start()
     except OSError as error:
         raise CommandError(

@@ -7,6 +7,8 @@ import pytest
 import requests
 
 from pyramid_webhooks import new_secret
+from pyramid_webhooks.scripts.entry import main
+from pyramid_webhooks.testing import Receiver
 from tests.scripts.site import write_ini
 
 
@@ -94,3 +96,17 @@ def test_a_secret_that_is_none_is_refused_and_not_shown(ini, commands, monkeypat
 def test_a_port_that_is_taken_is_named(ini, commands, receiver):
     err = commands.refused('listen', '--port', str(receiver.port), code=2)
     assert str(receiver.port) in err
+
+
+def test_the_first_request_is_shown_however_soon_it_comes(ini, monkeypatch, capsys):
+    """It may come as soon as the port is open, before anybody was told which one."""
+    start = Receiver.start
+
+    def start_and_post(receiver):
+        started = start(receiver)
+        requests.post(receiver.url, b'soon', timeout=10)
+        return started
+
+    monkeypatch.setattr(Receiver, 'start', start_and_post)
+    assert main([ini, 'listen', '--count', '1']) == 0
+    assert 'soon' in capsys.readouterr().out
