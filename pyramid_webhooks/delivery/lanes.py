@@ -164,6 +164,14 @@ class Lanes:
         """How many :meth:`results` would return, and the monotonic time of the first."""
         return len(self._results), self._results_since
 
+    def results_in_the_way(self, limit: int) -> bool:
+        """Whether ``limit`` results wait, or so many that requests soon have to wait for them.
+
+        What is in flight is limited. The more requests are open, the fewer results may wait.
+        """
+        room = self._in_flight_limit - self._open
+        return len(self._results) >= max(1, min(limit, room // 2))
+
     def shortage(self) -> int:
         """Call senders for the jobs that wait; how many more than there are would have work.
 

@@ -89,7 +89,6 @@ class Loop:
         self._dropped: list[Dropped] = []
         self._suspects: dict[Recipient, str] = {}
         self._tripped: dict[Recipient, None] = {}
-        self._batch = min(settings.concurrency, _RECORD_LIMIT)
         self._scanned = -1
         self._read_at = 0.0
         self._looked_at = 0.0
@@ -216,7 +215,9 @@ class Loop:
         count, since = self._lanes.waiting_results()
         if not count:
             return False
-        if count >= self._batch or time.monotonic() - since >= _RECORD_SECONDS:
+        if time.monotonic() - since >= _RECORD_SECONDS:
+            return True
+        if self._lanes.results_in_the_way(_RECORD_LIMIT):
             return True
         return self._signals.somebody_waits() and not self._lanes.sending()
 

@@ -340,3 +340,30 @@ def test_even_a_single_slot_works(slots):
     for _ in range(2):
         finish(lanes, take(lanes))
     assert not lanes.busy()
+
+
+def test_results_are_in_the_way_the_sooner_the_more_requests_are_open():
+    lanes = Lanes(8, 8)
+    prove(lanes, 'a')
+    lanes.offer(jobs('a', 16))
+    taken = take_all(lanes)
+    assert len(taken) == 8, 'eight more may be in flight'
+    for job in taken[:4]:
+        assert not lanes.results_in_the_way(100)
+        job.outcome = GOOD
+        lanes.finish(job)
+        take(lanes)
+    assert lanes.results_in_the_way(100)
+    lanes.results()
+    lanes.recorded(4)
+    assert not lanes.results_in_the_way(100)
+
+
+def test_no_more_results_wait_than_are_recorded_together():
+    lanes = Lanes(8, 8)
+    lanes.offer(jobs('a', 1))
+    job = take(lanes)
+    assert not lanes.results_in_the_way(1)
+    job.outcome = GOOD
+    lanes.finish(job)
+    assert lanes.results_in_the_way(1) and not lanes.results_in_the_way(2)
