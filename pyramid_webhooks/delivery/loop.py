@@ -8,22 +8,22 @@ import time
 from pyramid.registry import Registry
 from transaction.interfaces import TransientError
 
-from pyramid_webhooks.delivery.announcing import Announcer
 from pyramid_webhooks.delivery.clock import Clock
+from pyramid_webhooks.delivery.consequences import Consequences
 from pyramid_webhooks.delivery.database import Database, Session
 from pyramid_webhooks.delivery.due import DueReader
-from pyramid_webhooks.delivery.holding import Dropped, Holding, View
+from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.intake import IntakeReader
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.membership import Membership
 from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.delivery.probing import Probing
-from pyramid_webhooks.delivery.recorder import Recorded, Recorder, partitions_of
+from pyramid_webhooks.delivery.recorder import Recorder, partitions_of
 from pyramid_webhooks.delivery.sender import Sender, SenderThreads
 from pyramid_webhooks.delivery.shortening import Shortener
 from pyramid_webhooks.delivery.signals import Hint, Signals
-from pyramid_webhooks.delivery.suspending import PRECONDITIONS, Suspender
+from pyramid_webhooks.delivery.suspending import PRECONDITIONS
 from pyramid_webhooks.delivery.trouble import Trouble
 from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
@@ -82,12 +82,8 @@ class Loop:
         self._recorder = Recorder(
             settings, registry.getUtility(IRetryPolicy), probing, self._holding
         )
-        self._announcer = Announcer(registry)
-        self._suspender = Suspender(settings, self._announcer)
+        self._consequences = Consequences(registry, settings, self._member)
         self._results: list[Job] = []
-        self._recorded: list[Recorded] = []
-        self._dropped: list[Dropped] = []
-        self._suspects: dict[Recipient, str] = {}
         self._tripped: dict[Recipient, None] = {}
         self._scanned = -1
         self._read_at = 0.0
@@ -157,12 +153,7 @@ class Loop:
 
     def _lose(self, numbers: list[int]) -> None:
         logger.warning('Partitions %s were taken over by another process.', numbers)
-        lost = set(numbers)
-        self._suspects = {
-            suspect: reason
-            for suspect, reason in self._suspects.items()
-            if partition_of(suspect) not in lost
-        }
+        self._consequences.lose(numbers)
         self._membership.lose(numbers)
         self._results = self._only_held(self._results)
         self._read_anew()
@@ -187,7 +178,7 @@ class Loop:
 
     def _something_to_do(self, wakes: int, hints: set[Hint]) -> bool:
         more = self._intake.more or self._holding.more
-        if hints or more or self._news() or self._must_record():
+        if hints or more or self._consequences or self._must_record():
             return True
         if wakes > self._scanned or self._membership.is_due():
             return True
@@ -203,10 +194,6 @@ class Loop:
             return False
         self._looked_at = now
         return self._database.has_news()
-
-    def _news(self) -> bool:
-        """Whether there is something to be announced, or somebody to be suspended."""
-        return bool(self._recorded or self._dropped or self._suspects)
 
     def _must_record(self) -> bool:
         """Whether there are results that have waited long enough for others to join them."""
@@ -227,7 +214,7 @@ class Loop:
         return due is not None and (due <= time.monotonic() or self._signals.somebody_waits())
 
     def _is_quiet(self) -> bool:
-        if self._news() or self._intake.more or self._lanes.busy() or self._intake.parking:
+        if self._consequences or self._intake.more or self._lanes.busy() or self._intake.parking:
             return False
         due = self._due.next_due()
         return self._holding.idle() and (due is None or due > self._clock.now())
@@ -266,8 +253,7 @@ class Loop:
                     time.sleep(_YIELD_SECONDS)
             while self._results:
                 self._record(session)
-            self._announce(session)
-            self._suspend(session)
+            self._consequences.draw(session)
             if not fresh:
                 if recording:
                     session.abort()  # To read what is new since then.
@@ -309,46 +295,13 @@ class Loop:
         session.commit('webhooks: results')
         self._intake.accept_own(seen)
         self._member.recorded += len(jobs)
-        self._suspects.update(self._recorder.suspects)
+        self._consequences.note_suspects(self._recorder.suspects)
         self._intake.parking.hurry(job.recipient for job in jobs if job.outcome.succeeded)
         del self._results[: len(jobs)]
         self._lanes.recorded(len(jobs))
         self._holding.forget(jobs)
         self._due.changed(numbers)
-        if self._announcer.interested(recorded, []):
-            self._recorded += recorded
-
-    def _announce(self, session: Session) -> None:
-        recorded, self._recorded = self._recorded, []
-        dropped, self._dropped = self._dropped, []
-        recipients = Recipients(self._registry, self._settings, session.connection)
-        self._announcer.log_dropped(dropped, recipients)
-        if not self._announcer.interested(recorded, dropped):
-            return
-        events = self._announcer.events(recorded, dropped, recipients, session.get)
-        self._announcer.fire(events)
-        try:
-            session.commit('webhooks: events')
-        except Exception:
-            logger.exception('What the handlers of webhook events did could not be committed.')
-            session.abort()
-
-    def _suspend(self, session: Session) -> None:
-        if not self._suspects:
-            return
-        recipients = Recipients(self._registry, self._settings, session.connection)
-        numbers = {partition_of(recipient) for recipient in self._suspects}
-        try:
-            if self._suspender.suspend(self._suspects, recipients):
-                self._member.fence(session.connection, session.primary, numbers)
-                session.commit('webhooks: suspension')
-        except TransientError:
-            raise
-        except Exception:
-            # A handler of the event failed, say. The next failure is another occasion.
-            logger.exception('Subscriptions that fail too often could not be deactivated.')
-            session.abort()
-        self._suspects.clear()
+        self._consequences.note_recorded(recorded)
 
     def _read(self, session: Session, hints: set[Hint]) -> View:
         recipients = Recipients(self._registry, self._settings, session.connection)
@@ -373,9 +326,9 @@ class Loop:
             self._due.changed(map(partition_of, self._tripped))
             self._tripped.clear()
         self._holding.hold(view.new)
-        self._dropped += view.dropped
-        self._dropped += self._shortener.refused()
-        self._suspects.update(dict.fromkeys(view.suspects, PRECONDITIONS))
+        self._consequences.note_dropped(view.dropped)
+        self._consequences.note_dropped(self._shortener.refused())
+        self._consequences.note_suspects(dict.fromkeys(view.suspects, PRECONDITIONS))
         return view
 
     def _read_anew(self) -> None:
@@ -403,7 +356,7 @@ class Loop:
                 with self._database.session() as session:
                     while self._results:
                         self._record(session)
-                    self._announce(session)
+                    self._consequences.announce(session)
                     self._member.release(session.primary)
                     session.commit('webhooks: end')
                     self._shortener.tell_what_is_lost(session.connection)
