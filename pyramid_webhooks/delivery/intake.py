@@ -8,24 +8,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pyramid_webhooks.delivery.clock import Clock
+from pyramid_webhooks.delivery.commands import Commands
 from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.jobs import LAST_TRY, Job
 from pyramid_webhooks.delivery.lane import Lane
 from pyramid_webhooks.delivery.parking import Parking
 from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE, is_there
-from pyramid_webhooks.delivery.recovering import recover
 from pyramid_webhooks.events import PING
 from pyramid_webhooks.outbox.owed import (
-    ACTIVATED,
-    CHANGED,
     LAST,
-    PRECONDITION,
-    RECOVER,
     RESEND,
     first_attempt,
 )
 from pyramid_webhooks.outbox.ownership import Member
-from pyramid_webhooks.outbox.recovery import Span
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Recipient
 from pyramid_webhooks.outbox.segment import Entry, Segment
@@ -76,6 +71,7 @@ class IntakeReader:
         self._member = member
         self._clock = clock
         self.parking = Parking(holding)
+        self._commands = Commands(holding, self.parking)
         self._seen: dict[Place, bytes] = {}
         self._deep_at = self._full_at = 0.0
         self._unfinished = False
@@ -205,7 +201,10 @@ class IntakeReader:
                 oids = free
             mine = [oid for oid in oids if partition_of((database, oid)) in serving]
             if mine and entry.message is None:
-                self._obey(view, home, segment, key, entry, mine)
+                if self._commands.obey(view, home, entry, mine):
+                    segment.take(key, mine)
+                else:
+                    self._unfinished = True
             elif mine:
                 yield from self._read_entry(view, home, segment, key, entry, mine)
 
@@ -266,64 +265,6 @@ class IntakeReader:
         for key in waiting:
             schedule.remove(recipient, key)
         return True
-
-    def _obey(
-        self,
-        view: View,
-        home: str,
-        segment: Segment,
-        key: bytes,
-        entry: Entry,
-        oids: list[bytes],
-    ) -> None:
-        """Subscriptions were changed, activated and the like, or their preconditions failed."""
-        command = entry.details[0]
-        for oid in oids:
-            recipient = (entry.database_in(home), oid)
-            if command == PRECONDITION:
-                self._count_failures(view, recipient, entry.details[1])
-                continue
-            if command == RECOVER:
-                if not recover(view, self._holding, recipient, Span._make(entry.details[1:])):
-                    self._unfinished = True
-                    return
-                continue
-            # What it is now counts, not what the command was: commands may be read in any order.
-            view.touched.add(partition_of(recipient))
-            state, obj = view.recipients.find(recipient)
-            if command == CHANGED and state == ACTIVE:
-                view.changed.append(recipient)
-                continue
-            if state == ACTIVE and command == ACTIVATED:
-                obj.log.reset_health()
-                self._holding.relearn(recipient, obj)
-                self.parking.hurry([recipient])
-            elif state != ACTIVE:
-                view.stopped.append(recipient)
-            # The outboxes of other databases may owe it something, too.
-            for owing in view.outboxes:
-                if state == ACTIVE:
-                    view.schedule_of(owing, recipient).release(recipient)
-                    if command == ACTIVATED:
-                        self._resume(view, owing, recipient)
-                elif state == INACTIVE:
-                    view.hold(owing, recipient)
-                elif not view.drop_queue(owing, recipient):
-                    self._unfinished = True
-                    return
-        segment.take(key, oids)
-
-    def _resume(self, view: View, home: str, recipient: Recipient) -> None:
-        schedule = view.schedule_of(home, recipient)
-        schedule.resume(recipient, lambda key: (home, key, recipient) in self._holding)
-
-    @staticmethod
-    def _count_failures(view: View, recipient: Recipient, count: int) -> None:
-        state, obj = view.recipients.find(recipient)
-        if state == ACTIVE:
-            obj.log.preconditions_failed += count
-            view.suspects.append(recipient)
-        view.touched.add(partition_of(recipient))
 
     def _admit(self, view: View, candidates: list[Candidate]) -> None:
         """Decide which of the new deliveries are taken into memory, and which have to wait."""
