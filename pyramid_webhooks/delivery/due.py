@@ -14,6 +14,9 @@ from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, QueueKey, Recipient
 
+#: By database name and number of a partition: when something is due there next; None for never.
+Looked = dict[tuple[str, int], float | None]
+
 _FULL_SECONDS = 0.1
 #: Deliveries that are read in one transaction; the rest is for the next ones.
 READ_LIMIT = 2_000
@@ -30,7 +33,7 @@ class DueReader:
         self._holding = holding
         self._member = member
         self._clock = clock
-        self._next: dict[tuple[str, int], float | None] = {}
+        self._next: Looked = {}
 
     def forget_everything_seen(self) -> None:
         """Read all of the schedules anew."""
@@ -47,24 +50,32 @@ class DueReader:
         """POSIX time at which something becomes due, as far as is known; None for never."""
         return min((due for due in self._next.values() if due is not None), default=None)
 
-    def read(self, view: View) -> None:
-        """Read what is due and has room in memory."""
+    def read(self, view: View) -> Looked:
+        """Read what is due and has room in memory.
+
+        :returns: what is to be handed to :meth:`accept` when the transaction is over.
+        """
         now = self._clock.now()
+        looked: Looked = {}
         for home, outbox in view.outboxes.items():
             for number in self._member.serving:
                 due = self._next.get((home, number), 0.0)
                 if due is None or due > now:
                     continue
                 if len(view.new) >= READ_LIMIT:
-                    return
+                    return looked
                 schedule = outbox.schedules[number]
                 for recipient in list(schedule.due(now)):
                     self._read_queue(view, home, schedule, recipient, now)
                 # What is due but has no room is looked for again when something is recorded.
                 due = schedule.next_due(after=now)
-                self._next[(home, number)] = (
-                    now + _FULL_SECONDS if len(self._holding) >= WINDOW else due
-                )
+                full = len(self._holding) >= WINDOW
+                looked[(home, number)] = now + _FULL_SECONDS if full else due
+        return looked
+
+    def accept(self, looked: Looked) -> None:
+        """The transaction of :meth:`read` has been committed, or had nothing to commit."""
+        self._next.update(looked)
 
     def _read_queue(
         self, view: View, home: str, schedule: Any, recipient: Recipient, now: float

@@ -52,6 +52,10 @@ class Lane:
         self.permits = 0
         self.queued = False
 
+    def may_start(self) -> bool:
+        """Whether its breaker lets requests be made."""
+        return bool(self.permits) or not self.health.is_open
+
     def ahead(self) -> int:
         """How many more jobs are worth preparing."""
         limit = PROVEN_AHEAD if self.health.successes else UNPROVEN_AHEAD

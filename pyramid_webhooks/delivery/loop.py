@@ -89,6 +89,7 @@ class Loop:
         self._read_at = 0.0
         self._looked_at = 0.0
         self._pace = _READ_SECONDS
+        self._taking = False
         self._trouble = Trouble()
 
     def _may_send(self, job: Job) -> bool:
@@ -139,6 +140,9 @@ class Loop:
             if job.outcome is None:
                 self._lanes.recorded(1)
                 self._holding.put_back(job)
+                if not self._lanes.lane(job.recipient).may_start():
+                    # What else is ready may have been stopped before this one was back.
+                    self._tripped[job.recipient] = None
             else:
                 self._results.append(job)
 
@@ -244,8 +248,10 @@ class Loop:
             if session.connection.db().database_name not in session.outboxes:
                 return
             self._keep_membership(session)
-            # What was just committed is on its way before the interpreter is kept busy otherwise.
-            fresh = bool(hints)
+            # What was just committed is on its way before the interpreter is kept busy otherwise;
+            # unless it could not be read the last time, which must not keep results from being
+            # recorded.
+            fresh = bool(hints) and not self._taking
             if fresh:
                 self._take(session, hints, started)
                 if recording:
@@ -261,6 +267,7 @@ class Loop:
 
     def _take(self, session: Session, hints: set[Hint], started: float) -> None:
         """Read what is owed, and hand to the senders what they can send next."""
+        self._taking = True
         view = self._read(session, hints)
         if view.new:
             self._read_at = started
@@ -272,6 +279,7 @@ class Loop:
             self._read_anew()
         if ready:
             self._lanes.offer(ready)
+        self._taking = False
 
     def _keep_membership(self, session: Session) -> None:
         if not self._membership.is_due():
@@ -313,13 +321,16 @@ class Loop:
         stopped = [job for each in self._tripped for job in self._holding.waiting(each)]
         seen = self._intake.read(view, hints, stopped, self._must_put_away())
         self._shortener.shorten(view)
-        self._due.read(view)
+        looked = self._due.read(view)
         if view.touched:
+            # It may be committed although it raises an error.
             self._due.changed(view.touched)
             self._member.fence(session.connection, session.primary, view.touched)
             session.commit('webhooks: schedule')
             view.recipients = Recipients(self._registry, self._settings, session.connection)
         self._intake.accept(seen)
+        self._due.accept(looked)
+        self._due.changed(view.touched)
         for recipient in self._tripped:
             self._holding.forget(self._holding.unsent(recipient))
         if self._tripped:

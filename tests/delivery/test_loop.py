@@ -1,0 +1,131 @@
+"""What the engine's thread does in which order, and what is left when some of it fails."""
+
+import threading
+import time
+
+import pytest
+from ZODB.POSException import StorageError
+
+from pyramid_webhooks import manager_of
+from pyramid_webhooks.delivery.exchange import Outcome
+from pyramid_webhooks.delivery.loop import Loop
+from pyramid_webhooks.delivery.signals import Signals
+from pyramid_webhooks.outbox.owed import recipient_key
+from pyramid_webhooks.outbox.root import outbox_of, partition_of
+from pyramid_webhooks.outbox.segment import Entry, new_entry_key
+from pyramid_webhooks.resources.health import STRIKES, Health
+from tests.chaos.failing import FailingStorage
+from tests.company import wait_until
+
+
+class Stepping:
+    """The loop of an engine whose cycles, and requests, are made by the test."""
+
+    def __init__(self, company):
+        self.loop = Loop(company.registry, Signals())
+        self.lanes = self.loop._lanes
+        self.company = company
+
+    def cycle(self):
+        """One cycle, as the engine's thread makes it."""
+        self.loop._cycle()
+
+    def cycle_until(self, condition):
+        def is_so():
+            self.cycle()
+            return condition()
+
+        wait_until(is_so)
+
+    def sending(self, count):
+        """So many jobs that are being sent to a receiver that is known to work."""
+        self.company.add('/NWS/OUN', *[f'e{number}' for number in range(count)])
+        self.cycle_until(self.lanes.busy)
+        (recipient,) = {job.recipient for job in self.loop._holding._jobs.values()}
+        self.lanes.know(recipient, Health(successes=100))
+        self.cycle_until(lambda: len(self.lanes.lane(recipient).jobs) == count)
+        return [self.lanes.take(0) for _ in range(count)]
+
+    def finish(self, job, status=None, ago=0):
+        """A job was answered so many seconds ago; or not sent, without a status."""
+        if status is not None:
+            job.outcome = Outcome(status, message=str(status))
+            job.resolved_at = time.time() - ago
+        self.lanes.finish(job)
+
+    def queued(self):
+        """How many deliveries wait in the schedule."""
+
+        def look(root):
+            schedules = outbox_of(root._p_jar).schedules
+            return sum(queue.count for each in schedules for _, queue in each.queues())
+
+        return self.company.transact(look)
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    return FailingStorage(monkeypatch)
+
+
+@pytest.fixture
+def stepping(failing, make_company, receiver):
+    settings = {'webhooks.delivery': 'worker', 'webhooks.retry_schedule': '1s'}
+    company = make_company(settings=settings)
+    company.subscribe('/', receiver.url)
+    stepping = Stepping(company)
+    stepping.cycle()
+    yield stepping
+    stepping.loop._member.end()
+
+
+def test_results_are_recorded_although_what_is_owed_can_not_be_read(company, receiver):
+    """They would be sent once more by each process that starts."""
+    answered = threading.Event()
+    receiver.answer(lambda request: answered.wait(10) and None)
+    company.subscribe('/', receiver.url)
+    company.add('/NWS/OUN', 'ann')
+    receiver.wait_for(1)
+
+    def spoil(root):
+        (subscription,) = manager_of(root).values()
+        broken = Entry(None, recipient_key(subscription)[1])
+        outbox_of(root._p_jar).intake.segments[0].add(new_entry_key(), broken)
+
+    company.transact(spoil)
+    company.add('/NWS/OUN', 'ben')
+    answered.set()
+    wait_until(lambda: company.attempts('/')[0][0] == 'successful')
+
+
+def test_a_receiver_is_probed_although_something_was_not_sent_when_its_breaker_opened(stepping):
+    """What is in memory would wait for the probe, and the probe for what is in memory."""
+    *struck, last = stepping.sending(STRIKES + 1)
+    for job in struck:
+        stepping.finish(job, 503)
+    stepping.cycle_until(lambda: stepping.queued() == STRIKES)
+    assert stepping.lanes.take(0) is None
+    stepping.finish(last)
+    stepping.cycle_until(lambda: stepping.lanes.take(0))
+
+
+def test_what_is_due_is_read_again_when_the_transaction_that_read_it_fails(stepping, failing):
+    """Nothing else happens to its receiver that would be a reason to look."""
+    company = stepping.company
+    (job,) = stepping.sending(1)
+
+    def partition_of_an_inactive_one(manager):
+        subscription = manager.create_subscription(to='http://127.0.0.1:1/', events=['employee.*'])
+        manager.deactivate(subscription)
+        return partition_of(recipient_key(subscription))
+
+    while company.at('/', partition_of_an_inactive_one) == partition_of(job.recipient):
+        pass
+    company.add('/NWS/OUN', 'ben')
+    stepping.finish(job, 503, ago=10)
+    failing.arm(b'webhooks: schedule', {1}, StorageError('deliberately'))
+    with pytest.raises(StorageError):
+        stepping.cycle_until(lambda: failing.count)
+    stepping.cycle()
+    numbers = {each.number for each in stepping.loop._holding.jobs_of(job.recipient)}
+    assert numbers == {1, 2}
