@@ -16,6 +16,9 @@ from pyramid_webhooks.registries import find_registry, utility_of
 from pyramid_webhooks.resources.history import AttemptLog, AttemptRecord, ResponseRecord
 from pyramid_webhooks.resources.message import Origin, is_there, utc
 
+#: What the attempts of a subscription are called below it.
+NAME = 'attempts'
+
 
 class AttemptRequest(NamedTuple):
     """What was sent."""
@@ -166,10 +169,14 @@ def attempt_id(record: Any) -> str:
     return f'{record.message.id}-{record.number}'
 
 
+def _is_called(record: Any, id: str) -> bool:
+    return is_there(record.message) and attempt_id(record) == id
+
+
 class Attempts(Mapping[str, Attempt]):
     """The attempts of one subscription by id, oldest first, pending ones included."""
 
-    __name__ = 'attempts'
+    __name__ = NAME
 
     def __init__(self, subscription: Any):
         self.__parent__ = subscription
@@ -184,9 +191,14 @@ class Attempts(Mapping[str, Attempt]):
         return sum(1 for _ in self.iterate())
 
     def __getitem__(self, id: str) -> Attempt:
-        for attempt in self.iterate():
-            if attempt.id == id:
-                return attempt
+        # What is in the log is not owed any more. So what is owed is only read where it has to be,
+        # and neither is put in order.
+        found = [each for each in self.__parent__.log or () if _is_called(each, id)]
+        if found:
+            return Attempt(self, min(found, key=lambda each: each.created))
+        for record in self._pending():
+            if _is_called(record, id):
+                return Attempt(self, record)
         raise KeyError(id)
 
     def values(self) -> list[Attempt]:  # type: ignore[override]

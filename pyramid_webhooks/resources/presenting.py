@@ -9,39 +9,58 @@ from typing import Any
 
 from pyramid_webhooks.events import EventType
 from pyramid_webhooks.interfaces import UnreadableSecret
+from pyramid_webhooks.resources.attempts import NAME as ATTEMPTS
 from pyramid_webhooks.resources.message import utc
 from pyramid_webhooks.resources.redaction import shown_headers
-from pyramid_webhooks.resources.urls import path_of, url_of
+from pyramid_webhooks.resources.urls import Addresses, url_of
 
 
 def _time(value: Any) -> str | None:
-    return None if value is None else value.isoformat().replace('+00:00', 'Z')
+    if value is None:
+        return None
+    text: str = value.isoformat()
+    return text[:-6] + 'Z' if text.endswith('+00:00') else text
 
 
 def subscription_json(subscription: Any, request: Any) -> dict[str, Any]:
     """A subscription; ``for`` and ``when`` are dotted names, secrets are left out."""
-    url = url_of(subscription, request)
-    shown = {
+    [shown] = subscriptions_json((subscription,), request)
+    return shown
+
+
+def subscriptions_json(subscriptions: Iterable[Any], request: Any) -> list[dict[str, Any]]:
+    """Subscriptions, each as :func:`subscription_json` shows it; for many it is cheaper."""
+    addresses = Addresses(request)
+    return [_subscription_json(each, addresses) for each in subscriptions]
+
+
+def _subscription_json(subscription: Any, addresses: Addresses) -> dict[str, Any]:
+    url, path = addresses.of(subscription)
+    events, for_, when = subscription.wanted
+    headers = subscription.headers
+    created, modified = subscription.created, subscription.modified
+    created_text = _time(created)
+    return {
         'id': subscription.id,
         'url': url,
-        'path': path_of(subscription),
+        'path': path,
         'kind': subscription.kind,
         'to': subscription.to,
-        'events': None if subscription.events is None else list(subscription.events),
-        'for': subscription.for_name,
-        'when': subscription.when_name,
+        'events': None if events is None else list(events),
+        'for': for_,
+        'when': when,
         'owner': subscription.owner,
         'permission': subscription.permission,
         'dialect': subscription.dialect,
         'active': subscription.active,
         'status_message': subscription.status_message,
-        'headers': shown_headers(subscription.headers),
+        'headers': shown_headers(headers) if headers else {},
         'description': subscription.description,
-        'created': _time(subscription.created),
-        'modified': _time(subscription.modified),
-        'attempts_url': f'{url}/{subscription.attempts.__name__}',
+        'created': created_text,
+        'modified': created_text if modified == created else _time(modified),
+        'attempts_url': f'{url}/{ATTEMPTS}',
+        **public_keys_json(subscription),
     }
-    return {**shown, **public_keys_json(subscription)}
 
 
 def public_keys_json(subscription: Any) -> dict[str, Any]:

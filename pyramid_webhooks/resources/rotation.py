@@ -17,7 +17,7 @@ from pyramid_webhooks.registries import find_registry
 from pyramid_webhooks.resources.arguments import MAX_SECRETS, check_signing_secret
 from pyramid_webhooks.resources.sealed import note_keys
 from pyramid_webhooks.resources.secrets import SymmetricKey, new_secret, scheme_of
-from pyramid_webhooks.resources.vault import Timed, Vault, vault_for
+from pyramid_webhooks.resources.vault import Timed, Vault, may_be_private, vault_for
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,8 @@ class RotatingSecrets:
     @property
     def stored_secrets(self) -> tuple[Timed, ...]:
         """Those in force as they are stored, newest first, each with the POSIX time it ends."""
+        if all(ends is None for _, ends in self._secrets):
+            return self._secrets
         now = time.time()
         return tuple((stored, ends) for stored, ends in self._secrets if not _ended(ends, now))
 
@@ -69,6 +71,8 @@ class RotatingSecrets:
 
         :raises UnreadableSecret: when a secret can't be decrypted.
         """
+        if not any(may_be_private(stored) for stored, _ in self._secrets):
+            return ()
         keys = vault_for(self).keys_of(self)
         return tuple(key.public_key for key, _ in keys if key.public_key is not None)
 

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from pyramid.config import Configurator
 from pyramid.interfaces import IResourceURL
 from pyramid.traversal import ResourceURL, resource_path
-from zope.interface import implementer
+from pyramid.url import URLMethodsMixin
+from zope.interface import implementer, providedBy
 
 from pyramid_webhooks.interfaces import IAttempt, ISubscription, ISubscriptionManager
 from pyramid_webhooks.resources.attempts import Attempts
@@ -88,3 +89,40 @@ def path_of(resource: Any) -> str:
 def url_of(resource: Any, request: Any) -> str:
     """The URL of something at or below a manager, without a slash at the end."""
     return request.resource_url(resource).rstrip('/')
+
+
+class Addresses:
+    """The URLs and paths of many subscriptions, in one request.
+
+    They are what :func:`url_of` and :func:`path_of` return. Those of one manager differ only in
+    their ends, unless the application makes URLs of its own; what they begin with is made once.
+    """
+
+    def __init__(self, request: Any):
+        self._request = request
+        made = getattr(request.resource_url, '__func__', None)
+        self._is_pyramids = made is URLMethodsMixin.resource_url
+        #: (id of the manager, what the subscription provides) -> manager, and both beginnings.
+        self._starts: dict[tuple[int, Any], tuple[Any, str, str]] = {}
+
+    def of(self, subscription: Any) -> tuple[str, str]:
+        """The URL of a subscription, without a slash at the end, and its path."""
+        manager, kind = subscription.__parent__, providedBy(subscription)
+        known = self._starts.get((id(manager), kind))
+        if known is not None and getattr(subscription, '__resource_url__', None) is None:
+            name = subscription.__name__
+            return known[1] + name, known[2] + name
+        url, path = url_of(subscription, self._request), path_of(subscription)
+        end = '/' + subscription.__name__
+        if self._is_ours(subscription, kind) and url.endswith(end) and path.endswith(end):
+            length = len(end) - 1
+            self._starts[id(manager), kind] = manager, url[:-length], path[:-length]
+        return url, path
+
+    def _is_ours(self, subscription: Any, kind: Any) -> bool:
+        """Whether it is :class:`RestURL` that the URL is made of."""
+        if getattr(subscription, '__resource_url__', None) is not None:
+            return False
+        asked = kind, providedBy(self._request)
+        factory = self._request.registry.adapters.lookup(asked, IResourceURL)
+        return self._is_pyramids and isinstance(factory, RestURLFactory)

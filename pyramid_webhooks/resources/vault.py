@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from pyramid_webhooks.interfaces import ISecretVault, UnreadableSecret
 from pyramid_webhooks.registries import find_registry
-from pyramid_webhooks.resources.secrets import Key, read_secret
+from pyramid_webhooks.resources.secrets import Key, PrivateKey, read_secret, scheme_of
 
 #: What is stored of a secret: the text itself, or what it was encrypted to.
 Stored = str | bytes
@@ -32,6 +32,11 @@ _CACHED = 4096
 def key_id_of(stored: Stored) -> str:
     """The id of the key that a secret is encrypted with; empty for one that is not."""
     return '' if isinstance(stored, str) else stored[1 : 1 + _ID_BYTES].hex()
+
+
+def may_be_private(stored: Stored) -> bool:
+    """Whether a secret may be an ed25519 key; of one that is encrypted only its vault knows."""
+    return not isinstance(stored, str) or scheme_of(stored) == PrivateKey.scheme
 
 
 @implementer(ISecretVault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +16,11 @@ Validator = Callable[..., None]
 
 def subscription_of(context: Any) -> Any:
     """The subscription that ``context`` is or belongs to, or None."""
-    while context is not None and not ISubscriptionManager.providedBy(context):
+    while context is not None:
         if ISubscription.providedBy(context):
             return context
+        if ISubscriptionManager.providedBy(context):
+            return None
         context = getattr(context, '__parent__', None)
     return None
 
@@ -28,12 +31,26 @@ def may(request: Any, permission: str, context: Any) -> bool:
     The owner of a subscription, or whom an adapter to ``ISubscriptionGrants`` names, has some
     whatever the application's policy says; in everything else the policy decides.
     """
-    subscription = subscription_of(context)
-    if subscription is not None:
-        userid = request.authenticated_userid
-        if userid is not None and permission in subscription.grants().get(userid, ()):
-            return True
-    return bool(request.has_permission(permission, context))
+    return verdicts(request, permission)(context)
+
+
+def verdicts(request: Any, permission: str) -> Callable[[Any], bool]:
+    """What :func:`may` says, for many contexts: who the caller is is asked once."""
+
+    @functools.cache
+    def caller() -> str | None:
+        userid: str | None = request.authenticated_userid
+        return userid
+
+    def verdict(context: Any) -> bool:
+        subscription = subscription_of(context)
+        if subscription is not None:
+            userid = caller()
+            if userid is not None and permission in subscription.grants().get(userid, ()):
+                return True
+        return bool(request.has_permission(permission, context))
+
+    return verdict
 
 
 def demand(request: Any, permission: str, context: Any, purpose: str) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cornice.validators import colander_querystring_validator
-
 from pyramid_webhooks.resources.presenting import attempt_json
 from pyramid_webhooks.rest.access import attempt_seen, attempts_seen
 from pyramid_webhooks.rest.body import read_query
@@ -13,6 +11,7 @@ from pyramid_webhooks.rest.context import find_attempt, find_attempts
 from pyramid_webhooks.rest.errors import Refused
 from pyramid_webhooks.rest.schemas import AttemptQuery
 from pyramid_webhooks.rest.services import make_service
+from pyramid_webhooks.rest.validation import valid_query
 
 attempts_service = make_service(
     'attempts', '/{id}/attempts', find_attempts, 'The attempts of a subscription.'
@@ -21,7 +20,7 @@ attempt_service = make_service('attempt', '/{id}/attempts/{attempt}', find_attem
 
 
 @attempts_service.get(
-    validators=(attempts_seen, colander_querystring_validator),
+    validators=(attempts_seen, valid_query),
     schema=AttemptQuery(),
     deserializer=read_query,
 )

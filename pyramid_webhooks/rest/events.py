@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cornice.validators import colander_body_validator
 from zope.interface import providedBy
 
 from pyramid_webhooks.events import EventType, specification
@@ -21,6 +20,7 @@ from pyramid_webhooks.rest.errors import Refused
 from pyramid_webhooks.rest.schemas import EventSubscription
 from pyramid_webhooks.rest.services import make_service
 from pyramid_webhooks.rest.subscribing import create
+from pyramid_webhooks.rest.validation import valid_body
 
 events_service = make_service('events', '/events', find_manager, 'The event types.')
 event_service = make_service(
@@ -41,7 +41,7 @@ def _may_subscribe(request: Any, **_: Any) -> None:
 
 
 @event_service.post(
-    validators=(_may_subscribe, colander_body_validator),
+    validators=(_may_subscribe, valid_body),
     schema=EventSubscription(),
     deserializer=read_body,
 )

@@ -7,8 +7,6 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
-from cornice.validators import colander_body_validator
-
 from pyramid_webhooks.resources.presenting import attempt_json, recovery_json
 from pyramid_webhooks.resources.subscription import EDIT, RETRY
 from pyramid_webhooks.rest.access import attempt_seen, needs, subscription_seen
@@ -17,6 +15,7 @@ from pyramid_webhooks.rest.context import find_attempt, find_subscription
 from pyramid_webhooks.rest.errors import Refused
 from pyramid_webhooks.rest.schemas import Recovery
 from pyramid_webhooks.rest.services import make_service
+from pyramid_webhooks.rest.validation import valid_body
 
 ping_service = make_service(
     'ping', '/{id}/ping', find_subscription, 'Trying whether a receiver works.'
@@ -48,7 +47,7 @@ def ping_subscription(request: Any) -> dict[str, Any]:
     validators=(
         subscription_seen,
         needs(RETRY, 'send again what failed'),
-        colander_body_validator,
+        valid_body,
     ),
     schema=Recovery(),
     deserializer=read_body,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cornice.validators import colander_body_validator
-
 from pyramid_webhooks.resources.presenting import secret_json
 from pyramid_webhooks.resources.secrets import new_secret
 from pyramid_webhooks.resources.subscription import EDIT
@@ -16,6 +14,7 @@ from pyramid_webhooks.rest.errors import invalid_arguments_refused
 from pyramid_webhooks.rest.schemas import Rotation
 from pyramid_webhooks.rest.services import make_service
 from pyramid_webhooks.rest.subscriptions import changeable
+from pyramid_webhooks.rest.validation import valid_body
 
 rotation_service = make_service(
     'rotation', '/{id}/secret/rotate', find_subscription, 'Rotating the signing secret.'
@@ -28,7 +27,7 @@ rotation_service = make_service(
         needs(EDIT, 'rotate the secret of this subscription'),
         changeable,
         no_form_of_another_origin,
-        colander_body_validator,
+        valid_body,
     ),
     schema=Rotation(),
     deserializer=read_body,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from cornice.validators import colander_body_validator, colander_querystring_validator
-
-from pyramid_webhooks.resources.presenting import statistics_json, subscription_json
+from pyramid_webhooks.resources.presenting import (
+    statistics_json,
+    subscription_json,
+    subscriptions_json,
+)
 from pyramid_webhooks.resources.redaction import restored_headers
 from pyramid_webhooks.resources.subscription import ADD, DELETE, EDIT, VIEW
-from pyramid_webhooks.rest.access import may, may_look, needs, subscription_seen
+from pyramid_webhooks.rest.access import may, may_look, needs, subscription_seen, verdicts
 from pyramid_webhooks.rest.body import read_body, read_query
 from pyramid_webhooks.rest.context import find_manager, find_subscription
 from pyramid_webhooks.rest.errors import Refused, invalid_arguments_refused
@@ -17,6 +19,7 @@ from pyramid_webhooks.rest.listing import Wish, page_of
 from pyramid_webhooks.rest.schemas import Change, NewSubscription, SubscriptionQuery
 from pyramid_webhooks.rest.services import make_service
 from pyramid_webhooks.rest.subscribing import create
+from pyramid_webhooks.rest.validation import valid_body, valid_query
 
 _REASONS = {
     'global': 'The configuration defines this subscription; it can only be changed there.',
@@ -32,7 +35,7 @@ statistics_service = make_service(
 
 
 @folder_service.get(
-    validators=(may_look, colander_querystring_validator),
+    validators=(may_look, valid_query),
     schema=SubscriptionQuery(),
     deserializer=read_query,
 )
@@ -48,16 +51,13 @@ def list_subscriptions(request: Any) -> dict[str, Any]:
         request.context,
         wish,
         request.registry,
-        lambda subscription: may(request, VIEW, subscription),
+        verdicts(request, VIEW),
     )
-    return {
-        'subscriptions': [subscription_json(each, request) for each in found],
-        'next': following,
-    }
+    return {'subscriptions': subscriptions_json(found, request), 'next': following}
 
 
 @folder_service.post(
-    validators=(needs(ADD, 'subscribe here'), colander_body_validator),
+    validators=(needs(ADD, 'subscribe here'), valid_body),
     schema=NewSubscription(),
     deserializer=read_body,
 )
@@ -90,7 +90,7 @@ def changeable(request: Any, **_: Any) -> None:
         subscription_seen,
         needs(EDIT, 'change this subscription'),
         changeable,
-        colander_body_validator,
+        valid_body,
     ),
     schema=Change(),
     deserializer=read_body,

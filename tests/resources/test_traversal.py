@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from pyramid.config import Configurator
-from pyramid.interfaces import ITraverser
+from pyramid.interfaces import IResourceURL, ITraverser
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.threadlocal import RequestContext
 from pyramid.traversal import ResourceTreeTraverser, find_resource, resource_path
+from zope.interface import Interface, alsoProvides
 
 from pyramid_webhooks.delivery.destination import DestinationPolicy
 from pyramid_webhooks.events import EventCatalogue, EventType
@@ -28,7 +29,7 @@ from pyramid_webhooks.resources.traversal import (
     install_traversers,
     wrap_traversers,
 )
-from pyramid_webhooks.resources.urls import add_url_adapters, path_of, url_of
+from pyramid_webhooks.resources.urls import Addresses, add_url_adapters, path_of, url_of
 from pyramid_webhooks.resources.vault import Vault
 from pyramid_webhooks.settings import parse_settings
 from tests.rest.application import Document, Folder, make_site
@@ -246,3 +247,92 @@ def test_urls_are_those_of_the_services(registry, subscription, prefix, environ,
     assert url_of(subscription.attempts, request) == url + '/attempts'
     assert request.resource_url(subscription, 'attempts') == url + '/attempts'
     assert request.resource_url(subscription.__parent__) == f'http://localhost{start}{NAME}/'
+
+
+def subscribed(registry, site, count=3):
+    manager = manager_of(site['docs'], create=True)
+    urls = [f'https://example.com/{number}' for number in range(count)]
+    return [manager.create_subscription(url, events=['document.added']) for url in urls]
+
+
+@pytest.mark.parametrize(
+    ('prefix', 'environ'),
+    [(None, {}), ('api/v1', {}), ('api', {'HTTP_X_VHM_ROOT': '/docs', 'SCRIPT_NAME': '/app'})],
+)
+def test_addresses_of_many_are_those_that_each_of_them_has(registry, site, prefix, environ):
+    config = Configurator(registry=registry, route_prefix=prefix)
+    add_url_adapters(config)
+    config.commit()
+    request = request_for(registry, '/', **environ)
+    addresses = Addresses(request)
+    everywhere = find_resource(site, f'/{NAME}/audit')
+    for each in [*subscribed(registry, site), everywhere]:
+        assert addresses.of(each) == (url_of(each, request), path_of(each))
+
+
+def test_addresses_of_one_manager_are_made_of_one_url(registry, site):
+    add_urls(registry)
+    request = request_for(registry, '/')
+    asked = []
+
+    class Counted:
+        def __init__(self, resource, request):
+            asked.append(resource)
+            self.physical_path = self.virtual_path = '/counted/'
+            self.physical_path_tuple = self.virtual_path_tuple = ('', 'counted', '')
+
+    registry.registerAdapter(Counted, (Folder, Interface), IResourceURL)
+    addresses = Addresses(request)
+    made = subscribed(registry, site)
+    urls = [addresses.of(each)[0] for each in made]
+    assert urls == [f'http://localhost/counted/{NAME}/{each.id}' for each in made]
+    assert asked == [site['docs']]
+
+
+class IOdd(Interface):
+    """Subscriptions that have URLs of the application's own."""
+
+
+class OddURL:
+    """What such a URL is made of."""
+
+    def __init__(self, resource, request):
+        self.physical_path = self.virtual_path = f'/odd/{resource.id[::-1]}/'
+
+
+def test_an_adapter_of_the_application_makes_the_urls_of_those_it_is_for(registry, site):
+    add_urls(registry)
+    registry.registerAdapter(OddURL, (IOdd, Interface), IResourceURL)
+    made = subscribed(registry, site, 4)
+    for each in made[1:3]:
+        alsoProvides(each, IOdd)
+    addresses = Addresses(request_for(registry, '/'))
+    urls = [addresses.of(each)[0] for each in made]
+    assert urls[1:3] == [f'http://localhost/odd/{each.id[::-1]}' for each in made[1:3]]
+    assert urls[::3] == [f'http://localhost/docs/{NAME}/{each.id}' for each in made[::3]]
+
+
+def test_a_subscription_may_say_its_url_itself(registry, site):
+    add_urls(registry)
+    made = subscribed(registry, site, 4)
+    for each in made[::2]:
+        each.__resource_url__ = lambda request, info, id=each.id: f'https://own.example/{id}/'
+    addresses = Addresses(request_for(registry, '/'))
+    urls = [addresses.of(each)[0] for each in made]
+    assert urls[::2] == [f'https://own.example/{each.id}' for each in made[::2]]
+    assert urls[1::2] == [f'http://localhost/docs/{NAME}/{each.id}' for each in made[1::2]]
+
+
+def test_a_request_may_make_urls_in_its_own_way(registry, site):
+    add_urls(registry)
+    request = request_for(registry, '/')
+    request.resource_url = lambda resource: f'https://own.example/?id={resource.id}'
+    addresses = Addresses(request)
+    for each in subscribed(registry, site):
+        assert addresses.of(each)[0] == f'https://own.example/?id={each.id}'
+
+
+def add_urls(registry):
+    config = Configurator(registry=registry)
+    add_url_adapters(config)
+    config.commit()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pyramid_webhooks import UnreadableSecret, new_secret
 from pyramid_webhooks.interfaces import ISecretVault
-from pyramid_webhooks.resources.vault import Vault, key_id_of
+from pyramid_webhooks.resources.vault import Vault, key_id_of, may_be_private
 
 OLD, NEW = (secrets.token_urlsafe(32) for _ in range(2))
 
@@ -88,3 +88,9 @@ def test_neither_keys_nor_secrets_are_in_a_repr():
     keys = vault.keys_of(Stored((vault.seal(secret, 'sub_1'), None)))
     for shown in repr(vault), repr(vars(vault)), repr(keys), repr(vault._key_of):
         assert NEW not in shown and secret[6:] not in shown
+
+
+@pytest.mark.parametrize('stored', ['whsk_x', b'\x01sealed'])
+def test_of_what_may_be_a_private_key_only_the_vault_knows(stored):
+    assert may_be_private(stored)
+    assert not may_be_private('whsec_x')

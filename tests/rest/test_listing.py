@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pyramid.interfaces import ISecurityPolicy
 
 from pyramid_webhooks import manager_of, subscribe
 from pyramid_webhooks.resources.message import new_message_id
@@ -155,3 +156,22 @@ def test_a_filter_that_few_pass_is_answered_in_short_pages(client, monkeypatch):
     made = [client.subscribe()['id'] for _ in range(10)]
     client.change(f'/docs/__webhooks__/{made[9]}', active=False)
     assert pages(client, query='active=false') == ([made[9]], [0, 0, 1])
+
+
+def test_who_asks_is_found_out_as_often_for_many_as_for_one(make_client, monkeypatch):
+    client = make_client()
+    asked = []
+    policy = client.app.registry.getUtility(ISecurityPolicy)
+
+    def authenticated_userid(request):
+        asked.append(request.path)
+        return policy.identity(request)
+
+    monkeypatch.setattr(policy, 'authenticated_userid', authenticated_userid)
+    counts = []
+    for _ in range(3):
+        client.subscribe(user='other')
+        asked.clear()
+        client.list(user='viewer')
+        counts.append(len(asked))
+    assert counts[0] == counts[1] == counts[2]
