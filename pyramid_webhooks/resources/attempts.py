@@ -193,7 +193,10 @@ class Attempts(Mapping[str, Attempt]):
     def __getitem__(self, id: str) -> Attempt:
         # What is in the log is not owed any more. So what is owed is only read where it has to be,
         # and neither is put in order.
-        found = [each for each in self.__parent__.log or () if _is_called(each, id)]
+        log: AttemptLog | None = self.__parent__.log
+        start = id.rpartition('-')[0]
+        about = () if log is None else log.about(lambda each: is_there(each) and each.id == start)
+        found = [each for each in about if attempt_id(each) == id]
         if found:
             return Attempt(self, min(found, key=lambda each: each.created))
         for record in self._pending():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from persistent import Persistent
@@ -40,6 +40,29 @@ class Batch(Persistent):
         if self._packed is None:
             return any(batch.mentions(message) for batch in self._parts)
         return any(each is message for each in self._parts)
+
+    def about(self, is_wanted: Callable[[Any], bool], place: int = 0) -> Iterator[tuple[int, Any]]:
+        """Yield place and row of those that begin with a wanted message.
+
+        Only what has such a row is unpacked.
+
+        :param place: of the first row.
+        """
+        if self._packed is None:
+            for batch in self._parts:
+                yield from batch.about(is_wanted, place)
+                place += batch.size()
+            return
+        places = [at for at, message in enumerate(self._parts) if is_wanted(message)]
+        if places:
+            rows = list(self)
+            yield from ((place + at, rows[at]) for at in places)
+
+    def size(self) -> int:
+        """How many rows there are."""
+        if self._packed is None:
+            return sum(batch.size() for batch in self._parts)
+        return len(self._parts)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         if self._packed is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from persistent import Persistent
@@ -91,6 +91,10 @@ class Tail:
         if self._rows is None:
             self._rows = list(rows_of(self._messages, self._packed or b''))
         return self._rows
+
+    def mentions(self, is_wanted: Callable[[Any], bool]) -> bool:
+        """Whether a row begins with a wanted message; nothing is unpacked for it."""
+        return any(map(is_wanted, self._messages))
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -285,6 +289,22 @@ class AttemptLog(Persistent):
         self.failing_since = None
         self.preconditions_failed = 0
         self.health = Health()
+
+    def about(self, is_wanted: Callable[[Message], bool]) -> Iterator[AttemptRecord]:
+        """Yield the attempts of the messages that are wanted, oldest first.
+
+        It costs far less than to look at all.
+        """
+        place = 0
+        for batch, count in zip((*self._pages, *self._batches), self._counts, strict=True):
+            for at, row in batch.about(is_wanted, place):
+                if at >= self._skipped:
+                    yield AttemptRecord._make(row)
+            place += count
+        if self._tail.mentions(is_wanted):
+            for at, row in enumerate(self._tail.rows(), place):
+                if at >= self._skipped and is_wanted(row[0]):
+                    yield AttemptRecord._make(row)
 
     def __len__(self) -> int:
         return sum(self._counts) + len(self._tail) - self._skipped

@@ -11,6 +11,7 @@ from ZODB.serialize import referencesf
 from pyramid_webhooks.resources.exhausted import GivenUp
 from pyramid_webhooks.resources.history import AttemptLog, AttemptRecord
 from pyramid_webhooks.resources.message import Message, Origin
+from pyramid_webhooks.resources.packing import unpack
 
 
 def message():
@@ -196,3 +197,32 @@ def test_what_was_given_up_is_shortened_before_the_attempts_are():
     assert (len(log.exhausted), len(log)) == (0, 10)
     assert log.shorten()
     assert (len(log.exhausted), len(log)) == (0, 5)
+
+
+@pytest.mark.parametrize('count', [0, 1, 2, 15, 16, 17, 40, 49, 50, 51, 83, 120])
+@pytest.mark.parametrize('at_once', [1, 3, 20])
+def test_the_attempts_of_a_message_are_found_among_all_others(database, count, at_once):
+    messages = [message() for _ in range(7)]
+    log = AttemptLog()
+    records = [record(number, of=messages[number % 7]) for number in range(count)]
+    for start in range(0, count, at_once):
+        log.append(records[start : start + at_once], 50)
+    for wanted in messages:
+        found = list(log.about(lambda each, wanted=wanted: each is wanted))
+        assert found == [each for each in log if each.message is wanted]
+
+
+def test_only_what_has_a_wanted_message_is_unpacked(monkeypatch):
+    log = AttemptLog()
+    records = [record(number) for number in range(50)]
+    log.append(records, 50)
+    unpacked = []
+    monkeypatch.setattr(
+        'pyramid_webhooks.resources.batch.unpack',
+        lambda packed: unpacked.append(packed) or unpack(packed),
+    )
+    [found] = log.about(lambda each: each is records[20].message)
+    assert found == records[20]
+    assert len(unpacked) == 1
+    assert list(log.about(lambda each: False)) == []
+    assert len(unpacked) == 1
