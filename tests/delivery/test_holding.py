@@ -2,6 +2,7 @@
 
 import pytest
 
+from pyramid_webhooks.delivery.holding import PREPARE_LIMIT
 from pyramid_webhooks.resources.health import Health
 from tests.delivery.test_shortening import Waiting
 
@@ -10,11 +11,12 @@ class Preparing(Waiting):
     """The engine's side of lanes of which this test is the sender."""
 
     def prepare(self):
-        """Prepare what can be, for the senders."""
+        """Prepare what can be, for the senders; how many that are."""
         with self.database.session() as session:
             ready, returned = self.holding.prepare(self.view(session))
         assert returned == []
         self.lanes.offer(ready)
+        return len(ready)
 
     def take(self, count):
         """Take jobs to send."""
@@ -62,3 +64,16 @@ def test_what_was_not_sent_comes_before_what_came_after_it(preparing, order):
     preparing.collect()
     preparing.prepare()
     assert preparing.take(5) == preparing.jobs
+
+
+def test_of_many_lanes_all_are_prepared_although_it_takes_more_than_one_transaction(preparing):
+    """Nothing of those that have to wait moves, which would be another reason to look at them."""
+    company = preparing.company
+    for _ in range(PREPARE_LIMIT):
+        company.subscribe('/', 'http://127.0.0.1:1/')
+    company.add('/NWS/OUN', 'fay', 'gil')
+    preparing.read()
+    prepared = 0
+    while preparing.holding.more:
+        prepared += preparing.prepare()
+    assert prepared == 2 * (PREPARE_LIMIT + 1)

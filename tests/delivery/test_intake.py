@@ -339,3 +339,20 @@ def taken(reading, jobs, meanwhile=lambda: None):
         meanwhile()
         session.commit('taken')
         reading.reader.accept_own(seen)
+
+
+def test_a_receiver_that_works_gets_each_delivery_when_it_comes_once_all_that_came_is_read(
+    reading,
+):
+    """What is read before would come before what is older, and be put away one by one."""
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE + 1)])
+    (job, *_), _, _ = reading.read()
+    parking = reading.reader.parking
+    assert parking.is_waiting(job.recipient)
+    reading.lanes.know(job.recipient, Health(successes=5))
+    parking.hurry([job.recipient])
+    reading.reader.more = True
+    reading.read()
+    assert parking.is_waiting(job.recipient)
+    reading.read()
+    assert not parking.is_waiting(job.recipient)
