@@ -356,3 +356,15 @@ def test_a_receiver_that_works_gets_each_delivery_when_it_comes_once_all_that_ca
     assert parking.is_waiting(job.recipient)
     reading.read()
     assert not parking.is_waiting(job.recipient)
+
+
+def test_a_receiver_that_works_is_not_kept_waiting_by_a_transaction_that_failed(reading):
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE + 1)])
+    (job, *_), _, _ = reading.read()
+    reading.read()
+    assert reading.waiting(), 'nothing of it is left in the intake'
+    reading.lanes.know(job.recipient, Health(successes=5))
+    reading.reader.parking.hurry([job.recipient])
+    reading.read(commit=False)
+    reading.read()
+    assert not reading.reader.parking.is_waiting(job.recipient)
