@@ -47,7 +47,7 @@ _YIELD_SECONDS = 0.0005
 _RECORD_LIMIT = 100
 #: Single events and results cost a transaction each: reads are so far apart, and results wait for
 #: others to join them. After a read of more than a few commits, the next one waits as long; after
-#: one that found nothing, the next one does not wait.
+#: one that nobody had asked for and that found nothing, the next one does not wait.
 _READ_SECONDS = 0.005
 _RECORD_SECONDS = 0.02
 _FEW = 2
@@ -269,7 +269,7 @@ class Loop:
         """Read what is owed, and hand to the senders what they can send next."""
         self._taking = True
         view = self._read(session, hints)
-        if view.new:
+        if hints or view.new:
             self._read_at = started
             self._pace = _READ_SECONDS if len(hints) <= _FEW else _RECORD_SECONDS
         ready, returned = self._holding.prepare(view)
