@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pyramid_webhooks.delivery.breathing import breathe
 from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.holding import WINDOW, Holding, View
 from pyramid_webhooks.delivery.jobs import Job
@@ -65,7 +66,8 @@ class DueReader:
                 if len(view.new) >= READ_LIMIT:
                     return looked
                 schedule = outbox.schedules[number]
-                for recipient in list(schedule.due(now)):
+                for step, recipient in enumerate(list(schedule.due(now))):
+                    breathe(step)
                     self._read_queue(view, home, schedule, recipient, now)
                 # What is due but has no room is looked for again when something is recorded.
                 due = schedule.next_due(after=now)

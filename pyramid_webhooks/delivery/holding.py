@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pyramid_webhooks.delivery.breathing import breathe
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lane import FAILING, SLOW, Lane
 from pyramid_webhooks.delivery.lanes import Lanes
@@ -251,9 +252,10 @@ class Holding:
             for recipient in itertools.islice(self._movable, PREPARE_LIMIT)
         }
         taken: Counter[Recipient] = Counter()
-        for job in _in_turns(lines.values()):
+        for step, job in enumerate(_in_turns(lines.values())):
             if len(ready) >= PREPARE_LIMIT:
                 break
+            breathe(step)
             message = view.outboxes[job.home]._p_jar.get(job.message)
             (ready if view.recipients.prepare(job, message) else returned).append(job)
             taken[job.recipient] += 1

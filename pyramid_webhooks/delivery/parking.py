@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from pyramid_webhooks.delivery.breathing import breathe
 from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE, is_there
 from pyramid_webhooks.outbox.owed import first_attempt
@@ -115,7 +116,8 @@ class Parking:
         # Most entries are owed to the same ones as the entry before.
         known_oids: dict[tuple[str, bytes], tuple[list[bytes], bytes]] = {}
         collect = self._collect
-        for home, oid in self._leaving_segments:
+        for step, (home, oid) in enumerate(self._leaving_segments):
+            breathe(step)
             if home in view.outboxes:
                 segment = view.outboxes[home]._p_jar.get(oid)
                 for key, entry in list(segment.items()):
@@ -131,8 +133,9 @@ class Parking:
             for oid in unpack(packed):
                 lists.setdefault((home, (database, oid)), []).append(found)
         runs: dict[tuple[str, tuple[int, ...]], list[Run]] = {}
-        for (home, recipient), found in lists.items():
+        for step, ((home, recipient), found) in enumerate(lists.items()):
             known = (home, tuple(map(id, found)))
+            breathe(step)
             if known not in runs:
                 runs[known] = _runs(found)
             self._put(view, home, recipient, runs[known])

@@ -7,6 +7,7 @@ import math
 from collections.abc import Container, Iterable
 from typing import Any, NamedTuple
 
+from pyramid_webhooks.delivery.breathing import breathe
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.preparing import ACTIVE, DETACHED, GONE, Recipients
 from pyramid_webhooks.delivery.probing import FAILURES, GONE_STATUS, UNSUBSCRIBED, Probing
@@ -72,7 +73,8 @@ class Recorder:
         by_recipient: dict[Recipient, list[Job]] = {}
         for job in _take_out(list(jobs), outboxes):
             by_recipient.setdefault(job.recipient, []).append(job)
-        for recipient, of_one in by_recipient.items():
+        for step, (recipient, of_one) in enumerate(by_recipient.items()):
+            breathe(step)
             recorded += self._record_recipient(recipient, of_one, outboxes, recipients)
         return recorded
 
