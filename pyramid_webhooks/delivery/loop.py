@@ -272,7 +272,14 @@ class Loop:
         if hints or view.new:
             self._read_at = started
             self._pace = _READ_SECONDS if len(hints) <= _FEW else _RECORD_SECONDS
-        ready, returned = self._holding.prepare(view)
+        try:
+            ready, returned = self._holding.prepare(view)
+        except BaseException:
+            # Whom it was to stop, or to prepare anew, is found out anew, too.
+            for recipient in (*view.stopped, *view.changed):
+                self._holding.forget(self._holding.unsent(recipient))
+            self._read_anew()
+            raise
         if returned:
             # They are still owed: whatever became of their subscriptions is found out anew.
             self._holding.forget(returned)

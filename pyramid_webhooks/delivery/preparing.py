@@ -101,6 +101,9 @@ class Recipients:
             return False
         try:
             job.prepared = self._prepare(job, message)
+        except TransientError:
+            # That of the database is none of the message: it is prepared another time.
+            raise
         except Exception as error:
             logger.exception('The message %s could not be prepared.', message.id)
             nothing = Outgoing(message.id, message.event, message.timestamp, '', '', b'')

@@ -4,16 +4,18 @@ import threading
 import time
 
 import pytest
-from ZODB.POSException import StorageError
+from ZODB.POSException import ReadConflictError, StorageError
 
 from pyramid_webhooks import manager_of
 from pyramid_webhooks.delivery.exchange import Outcome
+from pyramid_webhooks.delivery.holding import Holding
 from pyramid_webhooks.delivery.loop import Loop
 from pyramid_webhooks.delivery.signals import Signals
 from pyramid_webhooks.outbox.owed import recipient_key
 from pyramid_webhooks.outbox.root import outbox_of, partition_of
 from pyramid_webhooks.outbox.segment import Entry, new_entry_key
 from pyramid_webhooks.resources.health import STRIKES, Health
+from pyramid_webhooks.resources.message import Message
 from tests.chaos.failing import FailingStorage
 from tests.company import wait_until
 
@@ -129,3 +131,41 @@ def test_what_is_due_is_read_again_when_the_transaction_that_read_it_fails(stepp
     stepping.cycle()
     numbers = {each.number for each in stepping.loop._holding.jobs_of(job.recipient)}
     assert numbers == {1, 2}
+
+
+def test_trouble_of_the_database_while_requests_are_prepared_is_no_fault_of_the_message(
+    make_company, receiver, monkeypatch
+):
+    company = make_company()
+    company.subscribe('/', receiver.url)
+    data, troubles = Message.data, [ReadConflictError('somebody was faster')] * 3
+
+    def troubled(message, *arguments):
+        if troubles:
+            raise troubles.pop()
+        return data(message, *arguments)
+
+    monkeypatch.setattr(Message, 'data', troubled)
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+    assert not troubles
+    assert [each.json()['name'] for each in receiver.requests] == ['ann']
+
+
+def test_who_was_to_be_stopped_when_preparing_failed_is_sent_nothing(
+    make_company, receiver, monkeypatch
+):
+    company = make_company(settings={'webhooks.delivery': 'worker'})
+    id = company.subscribe('/', receiver.url)
+    stepping = Stepping(company)
+    company.add('/NWS/OUN', 'ann', 'ben')
+    stepping.cycle_until(stepping.lanes.busy)
+    company.at('/', lambda manager: manager.deactivate(manager[id]))
+    prepare = Holding.prepare
+    monkeypatch.setattr(Holding, 'prepare', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        stepping.cycle_until(lambda: False)
+    monkeypatch.setattr(Holding, 'prepare', prepare)
+    stepping.cycle()
+    assert not stepping.lanes.busy()
+    assert stepping.lanes.take(0) is None
