@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from pyramid_webhooks.delivery.breathing import breathe
 from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.commands import Commands
 from pyramid_webhooks.delivery.holding import Holding, View
@@ -112,7 +111,6 @@ class IntakeReader:
                 if read >= READ_LIMIT or len(candidates) >= CANDIDATE_LIMIT:
                     self.more = True
                     break
-                breathe(len(seen))
                 read += len(segment)
                 seen[(home, segment._p_oid)] = (segment, segment._p_serial)
                 candidates += self._read_segment(view, home, segment)
