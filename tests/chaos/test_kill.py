@@ -24,7 +24,7 @@ def test_whatever_was_committed_arrives_after_a_kill_and_nothing_else(tmp_path):
 
 @pytest.mark.long
 def test_so_it_does_with_failures_and_retries_in_flight_and_kills_inside_of_commits(tmp_path):
-    arrivals = kill_and_restart(tmp_path, kills=7, commits=300, seed=1, **TROUBLE)
+    arrivals = kill_and_restart(tmp_path, kills=14, commits=600, seed=1, **TROUBLE)
     assert arrivals.committed >= 300
     assert arrivals.failed > 50
     assert arrivals.moments.total() >= 1, 'processes have killed themselves where they were told'
