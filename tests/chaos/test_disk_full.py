@@ -1,8 +1,10 @@
 """A disk that is full while the application commits and the engine records, and has room again."""
 
 import errno
+import os
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +15,13 @@ OWED = 20
 
 
 class FullDisk:
-    """A file system in memory, of two megabytes."""
+    """A file system in memory, of two megabytes.
+
+    It is detached as soon as it is open, and lives as long as this process has it open: one that
+    is killed leaves nothing mounted.
+    """
 
     def __init__(self, folder):
-        self.folder = folder
         mounting = ['mount', '-t', 'tmpfs', '-o', 'size=2m', 'none', str(folder)]
         try:
             done = subprocess.run(mounting, capture_output=True, text=True)
@@ -24,6 +29,11 @@ class FullDisk:
             pytest.skip('There is no command to mount a file system of a fixed size.')
         if done.returncode:
             pytest.skip(f'A file system of a fixed size can not be mounted: {done.stderr.strip()}')
+        try:
+            self._root = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        finally:
+            subprocess.run(['umount', '--lazy', str(folder)], check=True)
+        self.folder = Path(f'/proc/{os.getpid()}/fd/{self._root}')
 
     def fill(self):
         with open(self.folder / 'filler', 'wb', 0) as filler:
@@ -38,15 +48,16 @@ class FullDisk:
         (self.folder / 'filler').unlink()
 
     def close(self):
-        subprocess.run(['umount', str(self.folder)], check=True)
+        os.close(self._root)
 
 
 class FullStorage(FailingStorage):
     """The same where nothing may be mounted."""
 
-    def __init__(self, monkeypatch, step):
+    def __init__(self, monkeypatch, step, folder):
         super().__init__(monkeypatch)
         self._step = step
+        self.folder = folder
 
     def fill(self):
         error = OSError(errno.ENOSPC, 'No space left on device')
@@ -62,14 +73,14 @@ class FullStorage(FailingStorage):
 @pytest.fixture(params=['real', 'before store', 'before tpc_vote'])
 def disk(request, tmp_path, monkeypatch):
     real = request.param == 'real'
-    disk = FullDisk(tmp_path) if real else FullStorage(monkeypatch, request.param)
+    disk = FullDisk(tmp_path) if real else FullStorage(monkeypatch, request.param, tmp_path)
     yield disk
     disk.close()
 
 
 @pytest.fixture
-def company(disk, tmp_path):
-    company = Company(tmp_path, settings={'webhooks.concurrency': '4'}).start()
+def company(disk):
+    company = Company(disk.folder, settings={'webhooks.concurrency': '4'}).start()
     yield company
     company.stop(timeout=1)
 
