@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyramid_webhooks.delivery.breathing import breathe
@@ -28,12 +28,22 @@ _ALONE = 4
 
 
 class DueReader:
-    """Takes what is due in this process's partitions into memory."""
+    """Takes what is due in this process's partitions into memory.
 
-    def __init__(self, holding: Holding, member: Member, clock: Clock):
+    :param pause: called with the number of the step in what may take long.
+    """
+
+    def __init__(
+        self,
+        holding: Holding,
+        member: Member,
+        clock: Clock,
+        pause: Callable[[int], None] = breathe,
+    ):
         self._holding = holding
         self._member = member
         self._clock = clock
+        self._pause = pause
         self._next: Looked = {}
 
     def forget_everything_seen(self) -> None:
@@ -67,7 +77,7 @@ class DueReader:
                     return looked
                 schedule = outbox.schedules[number]
                 for step, recipient in enumerate(list(schedule.due(now))):
-                    breathe(step)
+                    self._pause(step)
                     self._read_queue(view, home, schedule, recipient, now)
                 # What is due but has no room is looked for again when something is recorded.
                 due = schedule.next_due(after=now)

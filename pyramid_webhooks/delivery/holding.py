@@ -52,6 +52,8 @@ class View:
     :ivar stopped: recipients of which nothing more must be sent once the transaction is over.
     :ivar changed: recipients whose jobs have to be prepared anew.
     :ivar suspects: recipients for which preconditions failed.
+    :ivar met: recipients of what was new, and those of commands; in their order it matters what
+        else is read.
     :ivar touched: numbers of the partitions whose owner this process must be.
     """
 
@@ -63,6 +65,7 @@ class View:
         self.stopped: list[Recipient] = []
         self.changed: list[Recipient] = []
         self.suspects: list[Recipient] = []
+        self.met: set[Recipient] = set()
         self.touched: set[int] = set()
 
     def schedule_of(self, home: str, recipient: Recipient) -> Any:
@@ -187,6 +190,12 @@ class Holding:
         if not lane.known:
             self._lanes.know(recipient, obj.log.health)
         return lane
+
+    def working_lane(self, recipient: Recipient) -> Lane | None:
+        """The lane of a receiver that has proved itself, if that is known and still so."""
+        lane = self._lanes.lane(recipient)
+        health = lane.health
+        return lane if lane.known and health.proven and not health.is_open else None
 
     def relearn(self, recipient: Recipient, obj: Any) -> None:
         """The health that ``obj`` has was changed by others than the receiver."""

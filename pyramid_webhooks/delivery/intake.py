@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from pyramid_webhooks.delivery.breathing import breathe
 from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.commands import Commands
+from pyramid_webhooks.delivery.express import new_job
 from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.jobs import LAST_TRY, Job
 from pyramid_webhooks.delivery.lane import Lane
 from pyramid_webhooks.delivery.parking import Parking
 from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE, is_there
+from pyramid_webhooks.delivery.seen import Place, Read, SeenSegments
 from pyramid_webhooks.events import PING
-from pyramid_webhooks.outbox.owed import (
-    LAST,
-    RESEND,
-    first_attempt,
-)
+from pyramid_webhooks.outbox.owed import LAST, RESEND
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Recipient
 from pyramid_webhooks.outbox.segment import Entry, Segment
 
 logger = logging.getLogger(__name__)
-
-#: Database name, and oid of a segment.
-Place = tuple[str, bytes]
-#: A segment, and the serial with which all in it was read.
-Seen = tuple[Segment, bytes]
 
 #: Entries, and new deliveries, that are read in one transaction; and deliveries in memory.
 READ_LIMIT = 2_000
@@ -63,23 +57,32 @@ class IntakeReader:
     What it takes into memory stays owed in the database until its result is recorded. What has to
     wait goes to the schedule.
 
+    :param pause: called with the number of the step in what takes long before anything new is
+        read.
     :ivar more: whether there is more to be read at once.
     """
 
-    def __init__(self, holding: Holding, member: Member, clock: Clock):
+    def __init__(
+        self,
+        holding: Holding,
+        member: Member,
+        clock: Clock,
+        pause: Callable[[int], None] = breathe,
+    ):
         self._holding = holding
         self._member = member
         self._clock = clock
-        self.parking = Parking(holding)
+        self._pause = pause
+        self.seen = SeenSegments()
+        self.parking = Parking(holding, pause)
         self._commands = Commands(holding, self.parking)
-        self._seen: dict[Place, bytes] = {}
         self._deep_at = self._full_at = 0.0
         self._unfinished = False
         self.more = False
 
     def forget_everything_seen(self) -> None:
         """Read all of the intakes anew."""
-        self._seen.clear()
+        self.seen.forget()
         self.parking.forget()
         self._deep_at = 0.0
         self.more = True
@@ -90,7 +93,7 @@ class IntakeReader:
         hints: Iterable[Place],
         stopped: Iterable[Job] = (),
         put_away: bool = True,
-    ) -> dict[Place, Seen]:
+    ) -> dict[Place, Read]:
         """Read what was added.
 
         :param hints: (database name, oid of a segment) that were added to.
@@ -98,26 +101,25 @@ class IntakeReader:
         :param put_away: whether what waits in the intake is moved to the schedule.
         :returns: what is to be handed to :meth:`accept` when the transaction is over.
         """
+        self._pause(0)
         if put_away:
             self.parking.put_away(view, self.more)
         started = time.monotonic()
         deep = self.more or started >= self._deep_at
         self.more = False
+        changed = self._changed(view, hints, deep)
         candidates: list[Candidate] = []
-        seen: dict[Place, Seen] = {}
-        read = 0
-        for home, outbox in view.outboxes.items():
-            for segment in self._changed_segments(home, outbox, hints, deep):
-                if read >= READ_LIMIT or len(candidates) >= CANDIDATE_LIMIT:
-                    self.more = True
-                    break
-                read += len(segment)
+        seen: dict[Place, Read] = {}
+        for home, segment in changed:
+            if len(candidates) >= CANDIDATE_LIMIT:
+                self.more = True
+                break
+            candidates += self._read_segment(view, home, segment)
+            if self._unfinished:
+                self._unfinished = False
+                self.more = True
+            else:
                 seen[(home, segment._p_oid)] = (segment, segment._p_serial)
-                candidates += self._read_segment(view, home, segment)
-                if self._unfinished:
-                    self._unfinished = False
-                    self.more = True
-                    del seen[(home, segment._p_oid)]
         if deep and not self.more:
             now = time.monotonic()
             self._deep_at = now + max(_DEEP_SECONDS, _DEEP_REST * (now - started))
@@ -127,32 +129,25 @@ class IntakeReader:
         self._admit(view, candidates)
         return seen
 
-    def accept(self, seen: dict[Place, Seen]) -> None:
+    def accept(self, seen: dict[Place, Read]) -> None:
         """The transaction of :meth:`read` has been committed, or had nothing to commit."""
-        self.accept_own(seen)
+        self.seen.accept(seen)
         self.parking.settled()
 
-    def seen_of(self, jobs: Iterable[Job], outboxes: dict[str, Outbox]) -> dict[Place, Seen]:
-        """Of the segments that ``jobs`` are owed in, those without anything that was not read.
-
-        They are not read again because of what the current transaction takes out of them.
-
-        :returns: what is to be handed to :meth:`accept_own` when the transaction is over.
-        """
-        places = {(job.home, job.segment) for job in jobs if job.segment is not None}
-        segments = ((place, outboxes[place[0]]._p_jar.get(place[1])) for place in places)
-        return {
-            place: (segment, segment._p_serial)
-            for place, segment in segments
-            if self._seen.get(place) == segment._p_serial
-        }
-
-    def accept_own(self, seen: dict[Place, Seen]) -> None:
-        """The transaction in which these were read, or taken from, has been committed."""
-        for place, (segment, serial) in seen.items():
-            # A ghost may have been changed by others at the same time.
-            is_ghost = segment._p_changed is None
-            self._seen[place] = serial if is_ghost else segment._p_serial
+    def _changed(
+        self, view: View, hints: Iterable[Place], deep: bool
+    ) -> list[tuple[str, Segment]]:
+        """The segments with anything that was not read, as many as are read at once."""
+        changed: list[tuple[str, Segment]] = []
+        entries = 0
+        for home, outbox in view.outboxes.items():
+            for segment in self._changed_segments(home, outbox, hints, deep):
+                if entries >= READ_LIMIT:
+                    self.more = True
+                    return changed
+                entries += len(segment)
+                changed.append((home, segment))
+        return changed
 
     def _changed_segments(
         self, home: str, outbox: Outbox, hints: Iterable[Place], deep: bool
@@ -164,7 +159,7 @@ class IntakeReader:
         look_at_full = started >= self._full_at
         crowded = False
         for segment in intake.segments:
-            changed = self._is_changed(home, segment)
+            changed = self.seen.is_changed(home, segment)
             if (changed or look_at_full) and not crowded:
                 crowded = not segment.has_room()
             if changed:
@@ -177,16 +172,13 @@ class IntakeReader:
             hinted = {oid for name, oid in hints if name == home}
             hinted.difference_update(segment._p_oid for segment in intake.segments)
             further = map(intake._p_jar.get, hinted)
-        for segment in further:
-            if self._is_changed(home, segment):
+        for step, segment in enumerate(further):
+            self._pause(step)
+            if self.seen.is_changed(home, segment):
                 yield segment
         if deep or crowded:
             now = time.monotonic()
             self._full_at = now + _FULL_REST * (now - started)
-
-    def _is_changed(self, home: str, segment: Segment) -> bool:
-        segment._p_activate()
-        return self._seen.get((home, segment._p_oid)) != segment._p_serial
 
     def _read_segment(self, view: View, home: str, segment: Segment) -> Iterator[Candidate]:
         serving = self._member.serving
@@ -201,6 +193,7 @@ class IntakeReader:
                 oids = free
             mine = [oid for oid in oids if partition_of((database, oid)) in serving]
             if mine and entry.message is None:
+                view.met.update((database, oid) for oid in mine)
                 if self._commands.obey(view, home, entry, mine):
                     segment.take(key, mine)
                 else:
@@ -227,25 +220,13 @@ class IntakeReader:
             return
         kind = entry.details[0] if entry.details is not None else None
         asked = kind == RESEND or message.event == PING
-        number, created = first_attempt(entry)
-        # By the clock of the process that owed it, this may be in the future.
-        due = min(created, time.time())
+        tries = LAST_TRY if kind == LAST else 0
         for oid in fresh:
             recipient = (database, oid)
             if kind == RESEND and not self._bring_forward(view, home, recipient, message):
                 segment.take(key, [oid])
                 continue
-            job = Job(
-                home,
-                recipient,
-                message._p_oid,
-                segment=segment._p_oid,
-                entry=key,
-                number=number,
-                tries=LAST_TRY if kind == LAST else 0,
-                created=created,
-                due=due,
-            )
+            job = new_job(home, segment, key, entry, recipient, tries)
             yield Candidate(job, message._p_serial, segment, message, asked)
 
     def _bring_forward(self, view: View, home: str, recipient: Recipient, message: Any) -> bool:
@@ -273,6 +254,7 @@ class IntakeReader:
         for candidate in sorted(candidates, key=lambda each: (each.serial, each.job.entry)):
             job = candidate.job
             recipient = job.recipient
+            view.met.add(recipient)
             state, obj = view.recipients.find(recipient)
             if state != INACTIVE and not view.recipients.may_get(job):
                 candidate.segment.take(job.entry, [recipient[1]])

@@ -144,6 +144,10 @@ class Lanes:
             tripped, self._tripped = self._tripped, {}
             return list(tripped)
 
+    def unsettled(self) -> bool:
+        """Whether there is anything that :meth:`spared` or :meth:`tripped` would return."""
+        return bool(self._spared or self._tripped)
+
     def offer(self, jobs: Iterable[Job]) -> None:
         """Add prepared jobs."""
         with self._lock:

@@ -11,9 +11,7 @@ from transaction.interfaces import TransientError
 from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.consequences import Consequences
 from pyramid_webhooks.delivery.database import Database, Session
-from pyramid_webhooks.delivery.due import DueReader
-from pyramid_webhooks.delivery.holding import Holding, View
-from pyramid_webhooks.delivery.intake import IntakeReader
+from pyramid_webhooks.delivery.holding import Holding
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.membership import Membership
@@ -21,9 +19,8 @@ from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.delivery.probing import Probing
 from pyramid_webhooks.delivery.recorder import Recorder, partitions_of
 from pyramid_webhooks.delivery.sender import Sender, SenderThreads
-from pyramid_webhooks.delivery.shortening import Shortener
 from pyramid_webhooks.delivery.signals import Hint, Signals
-from pyramid_webhooks.delivery.suspending import PRECONDITIONS
+from pyramid_webhooks.delivery.taking import LOOK_SECONDS, READ_SECONDS, Taker
 from pyramid_webhooks.delivery.trouble import Trouble
 from pyramid_webhooks.interfaces import (
     IDestinationPolicy,
@@ -32,25 +29,18 @@ from pyramid_webhooks.interfaces import (
     ITransportFactory,
 )
 from pyramid_webhooks.outbox.ownership import LostPartitions
-from pyramid_webhooks.outbox.root import partition_of
-from pyramid_webhooks.outbox.schedule import Recipient
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25
-_LOOK_SECONDS = 0.2
 _TROUBLE_SECONDS = 1.0
 _CONFLICT_SECONDS = 0.005
 _KEEP_SECONDS = 0.25
 _YIELD_SECONDS = 0.0005
 #: Results that are recorded in one transaction.
 _RECORD_LIMIT = 100
-#: Single events and results cost a transaction each: reads are so far apart, and results wait for
-#: others to join them. After a read of more than a few commits, the next one waits as long; after
-#: one that nobody had asked for and that found nothing, the next one does not wait.
-_READ_SECONDS = 0.005
+#: Single results cost a transaction each: they wait so long for others to join them.
 _RECORD_SECONDS = 0.02
-_FEW = 2
 
 
 class Loop:
@@ -76,20 +66,24 @@ class Loop:
         self._senders = SenderThreads(self._lanes, sender, settings.concurrency, self._finished)
         self._membership = Membership(settings.lease, self._holding, self._lanes)
         self._member = self._membership.member
-        self._intake = IntakeReader(self._holding, self._member, self._clock)
-        self._due = DueReader(self._holding, self._member, self._clock)
-        self._shortener = Shortener(self._database.memory, self._holding)
         self._recorder = Recorder(
             settings, registry.getUtility(IRetryPolicy), probing, self._holding
         )
         self._consequences = Consequences(registry, settings, self._member)
+        self._taker = Taker(
+            registry,
+            settings,
+            self._database,
+            signals,
+            self._lanes,
+            self._holding,
+            self._member,
+            self._clock,
+            self._consequences,
+        )
         self._results: list[Job] = []
-        self._tripped: dict[Recipient, None] = {}
         self._scanned = -1
-        self._read_at = 0.0
         self._looked_at = 0.0
-        self._pace = _READ_SECONDS
-        self._taking = False
         self._trouble = Trouble()
 
     def _may_send(self, job: Job) -> bool:
@@ -106,7 +100,7 @@ class Loop:
         try:
             while not self._signals.stopping:
                 try:
-                    self._signals.rest(self._read_at + self._pace, self._must_record)
+                    self._signals.rest(self._taker.rests_until, self._must_record)
                     self._cycle()
                     self._senders.want(self._lanes.shortage())
                 except Exception as error:
@@ -142,7 +136,7 @@ class Loop:
                 self._holding.put_back(job)
                 if not self._lanes.lane(job.recipient).may_start():
                     # What else is ready may have been stopped before this one was back.
-                    self._tripped[job.recipient] = None
+                    self._taker.stop([job.recipient])
             else:
                 self._results.append(job)
 
@@ -151,7 +145,7 @@ class Loop:
         held = [job for job in jobs if self._holding.holds(job)]
         if len(held) < len(jobs):
             # Their receivers were busy with them when what is due was looked for.
-            self._due.changed(partitions_of(job for job in jobs if not self._holding.holds(job)))
+            self._taker.jobs_changed(job for job in jobs if not self._holding.holds(job))
         self._lanes.recorded(len(jobs) - len(held))
         return held
 
@@ -160,7 +154,7 @@ class Loop:
         self._consequences.lose(numbers)
         self._membership.lose(numbers)
         self._results = self._only_held(self._results)
-        self._read_anew()
+        self._taker.read_anew()
 
     def _cycle(self) -> None:
         wakes, hints = self._signals.collect()
@@ -181,20 +175,16 @@ class Loop:
             self._signals.set_quiet(wakes)
 
     def _something_to_do(self, wakes: int, hints: set[Hint]) -> bool:
-        more = self._intake.more or self._holding.more
-        if hints or more or self._consequences or self._must_record():
+        if hints or self._taker.has_more() or self._consequences or self._must_record():
             return True
-        if wakes > self._scanned or self._membership.is_due():
+        if wakes > self._scanned or self._membership.is_due() or self._taker.is_due():
             return True
-        due = self._due.next_due()
-        if due is not None and due <= self._clock.now() or self._must_put_away():
-            return True
-        return self._shortener.is_due() or self._others_have_committed()
+        return self._others_have_committed()
 
     def _others_have_committed(self) -> bool:
         """Whether there may have been commits that nobody here has told of; asked at times."""
         now = time.monotonic()
-        if now - self._looked_at < _LOOK_SECONDS:
+        if now - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = now
         return self._database.has_news()
@@ -212,34 +202,22 @@ class Loop:
             return True
         return self._signals.somebody_waits() and not self._lanes.sending()
 
-    def _must_put_away(self) -> bool:
-        """Whether what waits in the intake is to be moved to the schedule."""
-        due = self._intake.parking.due()
-        return due is not None and (due <= time.monotonic() or self._signals.somebody_waits())
-
     def _is_quiet(self) -> bool:
-        if self._consequences or self._intake.more or self._lanes.busy() or self._intake.parking:
-            return False
-        due = self._due.next_due()
-        return self._holding.idle() and (due is None or due > self._clock.now())
+        return not self._consequences and not self._lanes.busy() and self._taker.is_quiet()
 
     def _sleep(self, wakes: int) -> None:
         seconds = _POLL_SECONDS
-        due = self._due.next_due()
+        due = self._taker.seconds()
         if due is not None:
-            seconds = min(seconds, max(0.0, due - self._clock.now()))
-        due = self._intake.parking.due()
-        if due is not None:
-            seconds = min(seconds, max(0.0, due - time.monotonic()))
+            seconds = min(seconds, due)
         if self._lanes.waiting():
-            seconds = min(seconds, _READ_SECONDS)
+            seconds = min(seconds, READ_SECONDS)
         count, since = self._lanes.waiting_results()
         if count:
             seconds = min(seconds, max(0.0, since + _RECORD_SECONDS - time.monotonic()))
         self._signals.sleep(seconds, wakes, self._must_record)
 
     def _work(self, hints: set[Hint]) -> None:
-        started = time.monotonic()
         self._lanes.ahead = self._clock.ahead()
         recording = self._must_record()
         if recording:
@@ -248,51 +226,24 @@ class Loop:
             if session.connection.db().database_name not in session.outboxes:
                 return
             self._keep_membership(session)
-            # What was just committed is on its way before the interpreter is kept busy otherwise;
-            # unless it could not be read the last time, which must not keep results from being
-            # recorded.
-            fresh = bool(hints) and not self._taking
-            if fresh:
-                self._take(session, hints, started)
-                if recording:
-                    session.abort()
-                    time.sleep(_YIELD_SECONDS)
+            # What was just committed is on its way before the interpreter is kept busy otherwise.
+            done = self._taker.take_first(session, hints)
+            if recording and hints:
+                session.abort()
+                time.sleep(_YIELD_SECONDS)
             while self._results:
                 self._record(session)
             self._consequences.draw(session)
-            if not fresh:
+            if not done:
                 if recording:
                     session.abort()  # To read what is new since then.
-                self._take(session, hints, started)
-
-    def _take(self, session: Session, hints: set[Hint], started: float) -> None:
-        """Read what is owed, and hand to the senders what they can send next."""
-        self._taking = True
-        view = self._read(session, hints)
-        if hints or view.new:
-            self._read_at = started
-            self._pace = _READ_SECONDS if len(hints) <= _FEW else _RECORD_SECONDS
-        try:
-            ready, returned = self._holding.prepare(view)
-        except BaseException:
-            # Whom it was to stop, or to prepare anew, is found out anew, too.
-            for recipient in (*view.stopped, *view.changed):
-                self._holding.forget(self._holding.unsent(recipient))
-            self._read_anew()
-            raise
-        if returned:
-            # They are still owed: whatever became of their subscriptions is found out anew.
-            self._holding.forget(returned)
-            self._read_anew()
-        if ready:
-            self._lanes.offer(ready)
-        self._taking = False
+                self._taker.take(session, hints)
 
     def _keep_membership(self, session: Session) -> None:
         if not self._membership.is_due():
             return
         if self._membership.renew(session):
-            self._read_anew()
+            self._taker.read_anew()
         prune = getattr(self._adapter, 'prune', None)
         if prune is not None:
             prune()
@@ -304,54 +255,18 @@ class Loop:
             return
         recipients = Recipients(self._registry, self._settings, session.connection)
         recorded = self._recorder.record(jobs, session.outboxes, recipients, self._clock.ahead())
-        seen = self._intake.seen_of(jobs, session.outboxes)
-        numbers = partitions_of(jobs)
-        self._member.fence(session.connection, session.primary, numbers)
+        seen = self._taker.intake.seen.read_in(jobs, session.outboxes)
+        self._member.fence(session.connection, session.primary, partitions_of(jobs))
         session.commit('webhooks: results')
-        self._intake.accept_own(seen)
+        self._taker.intake.seen.accept(seen)
         self._member.recorded += len(jobs)
         self._consequences.note_suspects(self._recorder.suspects)
-        self._intake.parking.hurry(job.recipient for job in jobs if job.outcome.succeeded)
+        self._taker.intake.parking.hurry(job.recipient for job in jobs if job.outcome.succeeded)
         del self._results[: len(jobs)]
         self._lanes.recorded(len(jobs))
         self._holding.forget(jobs)
-        self._due.changed(numbers)
+        self._taker.jobs_changed(jobs)
         self._consequences.note_recorded(recorded)
-
-    def _read(self, session: Session, hints: set[Hint]) -> View:
-        recipients = Recipients(self._registry, self._settings, session.connection)
-        view = View(session.outboxes, recipients)
-        spared = self._lanes.spared()
-        self._holding.forget(spared)
-        self._due.changed(partitions_of(spared))
-        self._tripped.update(dict.fromkeys(self._lanes.tripped()))
-        stopped = [job for each in self._tripped for job in self._holding.waiting(each)]
-        seen = self._intake.read(view, hints, stopped, self._must_put_away())
-        self._shortener.shorten(view)
-        looked = self._due.read(view)
-        if view.touched:
-            # It may be committed although it raises an error.
-            self._due.changed(view.touched)
-            self._member.fence(session.connection, session.primary, view.touched)
-            session.commit('webhooks: schedule')
-            view.recipients = Recipients(self._registry, self._settings, session.connection)
-        self._intake.accept(seen)
-        self._due.accept(looked)
-        self._due.changed(view.touched)
-        for recipient in self._tripped:
-            self._holding.forget(self._holding.unsent(recipient))
-        if self._tripped:
-            self._due.changed(map(partition_of, self._tripped))
-            self._tripped.clear()
-        self._holding.hold(view.new)
-        self._consequences.note_dropped(view.dropped)
-        self._consequences.note_dropped(self._shortener.refused())
-        self._consequences.note_suspects(dict.fromkeys(view.suspects, PRECONDITIONS))
-        return view
-
-    def _read_anew(self) -> None:
-        self._intake.forget_everything_seen()
-        self._due.forget_everything_seen()
 
     def _finish(self) -> None:
         """Let what is in flight finish, record it, and give the partitions back."""
@@ -377,7 +292,7 @@ class Loop:
                     self._consequences.announce(session)
                     self._member.release(session.primary)
                     session.commit('webhooks: end')
-                    self._shortener.tell_what_is_lost(session.connection)
+                    self._taker.tell_what_is_lost(session)
                 return
             except LostPartitions as error:
                 self._lose(error.numbers)

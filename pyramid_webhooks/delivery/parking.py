@@ -8,7 +8,7 @@ they are until some have come together, and what waits for several receivers is 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from pyramid_webhooks.delivery.breathing import breathe
@@ -36,10 +36,13 @@ class Parking:
     """Whose deliveries are left in the intake, and where they are. What is due is put away.
 
     Those of a receiver are, from the first one that has to wait, until it is known to work.
+
+    :param pause: called with the number of the step while they are put away.
     """
 
-    def __init__(self, holding: Holding):
+    def __init__(self, holding: Holding, pause: Callable[[int], None] = breathe):
         self._holding = holding
+        self._pause = pause
         self._waiting: dict[str, set[bytes]] = {}
         self._segments: dict[tuple[str, bytes], None] = {}
         self._leaving_segments: dict[tuple[str, bytes], None] = {}
@@ -59,6 +62,10 @@ class Parking:
     def is_waiting(self, recipient: Recipient) -> bool:
         """Whether the deliveries of a subscription wait, so that further ones have to as well."""
         return recipient[1] in self.waiting(recipient[0])
+
+    def is_leaving(self, recipient: Recipient) -> bool:
+        """Whether the present transaction puts the last of them away for a subscription."""
+        return recipient in self._freed
 
     def add(self, home: str, segment: bytes, entry: bytes, recipient: Recipient) -> None:
         """What an entry of a segment owes to a subscription waits, and so does what comes next."""
@@ -95,7 +102,7 @@ class Parking:
 
     def forget(self) -> None:
         """The intakes are read anew."""
-        self.__init__(self._holding)  # type: ignore[misc]
+        self.__init__(self._holding, self._pause)  # type: ignore[misc]
 
     def put_away(self, view: View, more: bool = False) -> None:
         """Move what waits from the intake to the schedule, in the current transaction.
@@ -117,7 +124,7 @@ class Parking:
         known_oids: dict[tuple[str, bytes], tuple[list[bytes], bytes]] = {}
         collect = self._collect
         for step, (home, oid) in enumerate(self._leaving_segments):
-            breathe(step)
+            self._pause(step)
             if home in view.outboxes:
                 segment = view.outboxes[home]._p_jar.get(oid)
                 for key, entry in list(segment.items()):
@@ -135,7 +142,7 @@ class Parking:
         runs: dict[tuple[str, tuple[int, ...]], list[Run]] = {}
         for step, ((home, recipient), found) in enumerate(lists.items()):
             known = (home, tuple(map(id, found)))
-            breathe(step)
+            self._pause(step)
             if known not in runs:
                 runs[known] = _runs(found)
             self._put(view, home, recipient, runs[known])

@@ -87,6 +87,10 @@ class Signals:
             hints, self._hints = self._hints, set()
             return self._wakes, hints
 
+    def has_hints(self) -> bool:
+        """Whether there are hints to be collected."""
+        return bool(self._hints)
+
     def put_back(self, hints: set[Hint]) -> None:
         """These hints could not be followed yet."""
         with self._lock:

@@ -95,8 +95,10 @@ def test_nothing_is_lost_or_sent_twice_and_it_goes_on_when_there_is_room(
     receiver.wait_for(1)
     disk.fill()
     for number in range(3):
+        # More than the last page of a file may have room for.
+        refused = [f'refused{number}-{each}' for each in range(20)]
         with pytest.raises(OSError, match='No space left'):
-            company.add('/NWS/OUN', f'refused{number}')
+            company.add('/NWS/OUN', *refused)
     room.set()
     wait_until(lambda: 'Sending webhooks is in trouble' in caplog.text)
     assert len(receiver.requests) <= 2 * 4, 'no more is sent than may be in flight'

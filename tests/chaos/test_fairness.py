@@ -93,7 +93,7 @@ def test_many_deliveries_to_dead_receivers_take_little_memory_and_no_time(
         subscribe_dead(company, dead)
         company.add('/NWS/OUN', *[f'e{number}' for number in range(300)])
         dead.wait_for(8)
-        wait_until(lambda: not engine._loop._intake.parking, timeout=30)
+        wait_until(lambda: not engine._loop._taker.intake.parking, timeout=30)
         assert len(engine._loop._holding) < 10 * DEAD
         wait_until(lambda: not engine._loop._something_to_do(0, set()))
         used = time.process_time()

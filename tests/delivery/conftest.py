@@ -6,6 +6,7 @@ import pytest
 
 from pyramid_webhooks.delivery.transport import WebhookAdapter
 from pyramid_webhooks.testing.certificates import make_certificates
+from tests.delivery.reading import Reading
 from tests.delivery.sending import LOOPBACK
 
 
@@ -36,3 +37,11 @@ def certificates(tmp_path_factory):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / 'server.pem', folder / 'server.key')
     return str(folder / 'ca.pem'), context
+
+
+@pytest.fixture
+def reading(make_company, receiver):
+    """An intake reader on its own, and one subscription of everything."""
+    company = make_company(settings={'webhooks.delivery': 'worker'})
+    company.subscribe('/', receiver.url)
+    return Reading(company)

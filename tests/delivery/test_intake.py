@@ -2,79 +2,24 @@
 
 import time
 
-import pytest
 import transaction
 
-from pyramid_webhooks.delivery.clock import Clock
-from pyramid_webhooks.delivery.database import Database
-from pyramid_webhooks.delivery.holding import ALLOWANCE, UNPROVEN_ALLOWANCE, Holding, View
-from pyramid_webhooks.delivery.intake import IntakeReader
-from pyramid_webhooks.delivery.lanes import Lanes
-from pyramid_webhooks.delivery.preparing import Recipients
-from pyramid_webhooks.interfaces import ISettings
+from pyramid_webhooks.delivery.holding import ALLOWANCE, UNPROVEN_ALLOWANCE
 from pyramid_webhooks.outbox.intake import PAGE_SIZE
-from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import PARTITIONS, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE
 from pyramid_webhooks.outbox.segment import ENTRY_LIMIT as SEGMENT_SIZE
 from pyramid_webhooks.resources.health import Health
 from tests.company import add, wait_until
+from tests.delivery.reading import Reading
 
 #: So many entries that there is no room in the segments that are used first.
 COUNT = 2 * PAGE_SIZE * SEGMENT_SIZE
 
 
-class Reading:
-    """An intake reader on its own, and the transactions it reads in."""
-
-    def __init__(self, company):
-        self.company = company
-        self.member = Member(15)
-        self.member.owned = dict.fromkeys(range(PARTITIONS), 1)
-        self.lanes = Lanes(8, 8)
-        self.holding = Holding(self.lanes)
-        self.reader = IntakeReader(self.holding, self.member, Clock())
-        self.database = Database(company.registry)
-
-    def read(self, commit=True, put_away=True):
-        """Read once; return the jobs that were taken, what was dropped, and what is left."""
-        settings = self.company.registry.getUtility(ISettings)
-        with self.database.session() as session:
-            recipients = Recipients(self.company.registry, settings, session.connection)
-            view = View(session.outboxes, recipients)
-            seen = self.reader.read(view, (), put_away=put_away)
-            if commit:
-                session.commit('read')
-                self.reader.accept(seen)
-                self.holding.hold(view.new)
-            owed = sum(
-                len(segment)
-                for outbox in session.outboxes.values()
-                for segment in outbox.intake.all_segments()
-            )
-        return view.new, view.dropped, owed
-
-    def waiting(self):
-        """(due, held) of what waits in the schedules."""
-        with self.database.session() as session:
-            return [
-                (key[0], queue.held)
-                for schedule in session.primary.schedules
-                for queue in (schedule._queues or {}).values()
-                for key, _ in queue.items()
-            ]
-
-
 def to_of_the_only_one(manager):
     (subscription,) = manager.values()
     return subscription.to
-
-
-@pytest.fixture
-def reading(make_company, receiver):
-    company = make_company(settings={'webhooks.delivery': 'worker'})
-    company.subscribe('/', receiver.url)
-    return Reading(company)
 
 
 def test_what_is_taken_stays_owed_and_is_not_taken_twice(reading):
@@ -335,10 +280,10 @@ def taken(reading, jobs, meanwhile=lambda: None):
         for job in jobs:
             segment = session.get(job.home, job.segment)
             assert segment.take(job.entry, [job.recipient[1]])
-        seen = reading.reader.seen_of(jobs, session.outboxes)
+        seen = reading.reader.seen.read_in(jobs, session.outboxes)
         meanwhile()
         session.commit('taken')
-        reading.reader.accept_own(seen)
+        reading.reader.seen.accept(seen)
 
 
 def test_a_receiver_that_works_gets_each_delivery_when_it_comes_once_all_that_came_is_read(

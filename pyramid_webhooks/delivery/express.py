@@ -1,0 +1,153 @@
+"""What was just committed and is owed to receivers that work: it waits for nothing else.
+
+Reading all that is owed may mean to put away what thousands of others wait for. So what can be
+sent at once is looked for first, and again while that is going on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Iterable, Iterator
+
+from pyramid_webhooks.delivery.holding import Holding, View
+from pyramid_webhooks.delivery.jobs import Job
+from pyramid_webhooks.delivery.parking import Parking
+from pyramid_webhooks.delivery.preparing import ACTIVE, is_there
+from pyramid_webhooks.delivery.seen import Place, Read, SeenSegments
+from pyramid_webhooks.events import PING
+from pyramid_webhooks.outbox.owed import first_attempt
+from pyramid_webhooks.outbox.ownership import Member
+from pyramid_webhooks.outbox.root import Outbox, partition_of
+from pyramid_webhooks.outbox.schedule import AT_ONCE, Recipient
+from pyramid_webhooks.outbox.segment import Entry, Segment
+
+#: When there are more entries than so many, they are read as all others are.
+_READ_LIMIT = 1_000
+
+
+class Express:
+    """Takes new deliveries of receivers that have proved themselves out of what was committed.
+
+    It writes nothing, and leaves to the ordinary reading whatever is not as plain as that: in its
+    place, as nothing of a receiver is taken once something older of the same had to be left. So it
+    may read in a transaction of its own while another one of the engine is under way.
+    """
+
+    def __init__(self, holding: Holding, member: Member, seen: SeenSegments, parking: Parking):
+        self._holding = holding
+        self._member = member
+        self._seen = seen
+        self._parking = parking
+
+    def read(
+        self, view: View, hints: Iterable[Place], apart: Container[Recipient] = ()
+    ) -> tuple[bool, dict[Place, Read]]:
+        """Add to ``view.new`` what can be sent at once.
+
+        :param hints: (database name, oid of a segment) that were added to.
+        :param apart: recipients that a transaction which is under way has met.
+        :returns: whether that is everything that was committed there, and the segments that were
+            read to their end.
+        """
+        complete = True
+        found: list[tuple[bytes, Job]] = []
+        read: dict[Place, Read] = {}
+        entries = 0
+        for home, outbox in view.outboxes.items():
+            for segment in self._segments(home, outbox, hints):
+                entries += len(segment)
+                if entries > _READ_LIMIT:
+                    # What is not read may be older than what is.
+                    return False, {}
+                whole = True
+                for key, entry in list(segment.items()):
+                    if self._is_plain(entry, home):
+                        found += self._jobs(home, segment, key, entry)
+                    else:
+                        whole = False
+                if whole:
+                    read[(home, segment._p_oid)] = (segment, segment._p_serial)
+                complete = complete and whole
+        rooms: dict[Recipient, int] = {}
+        for _, job in sorted(found, key=lambda pair: (pair[0], pair[1].entry)):
+            recipient = job.recipient
+            if recipient not in rooms:
+                met = recipient in apart
+                rooms[recipient] = 0 if met else self._room(view, job.home, recipient)
+            if rooms[recipient] > 0:
+                rooms[recipient] -= 1
+                view.new.append(job)
+            else:
+                complete = False
+                read.pop((job.home, job.segment), None)
+        return complete, read
+
+    def _segments(self, home: str, outbox: Outbox, hints: Iterable[Place]) -> Iterator[Segment]:
+        intake = outbox.intake
+        hinted = {oid for name, oid in hints if name == home}
+        hinted.difference_update(segment._p_oid for segment in intake.segments)
+        for segments in (intake.segments, map(intake._p_jar.get, hinted)):
+            for segment in segments:
+                if self._seen.is_changed(home, segment):
+                    yield segment
+
+    @staticmethod
+    def _is_plain(entry: Entry, home: str) -> bool:
+        """Whether it owes one event to whoever wants it, and nothing has to be told of it."""
+        if entry.message is None or entry.details is not None:
+            return False
+        return is_there(entry.message, home) and entry.message.event != PING
+
+    def _jobs(
+        self, home: str, segment: Segment, key: bytes, entry: Entry
+    ) -> Iterator[tuple[bytes, Job]]:
+        """Yield (serial of the message, job) of those that do not wait for better times."""
+        serving, message = self._member.serving, entry.message
+        database, oids = entry.database_in(home), entry.oids()
+        waiting = self._parking.waiting(database)
+        if waiting:
+            free = [oid for oid in oids if oid not in waiting]
+            if len(free) < len(oids):
+                self._parking.note(home, segment._p_oid, key)
+            oids = free
+        for oid in oids:
+            recipient = (database, oid)
+            if partition_of(recipient) in serving:
+                if (home, key, recipient) not in self._holding:
+                    yield message._p_serial, new_job(home, segment, key, entry, recipient)
+
+    def _room(self, view: View, home: str, recipient: Recipient) -> int:
+        """How many new deliveries of a receiver can be sent as they come; as a rule, any number.
+
+        Zero when anything older waits, or might.
+        """
+        lane = self._holding.working_lane(recipient)
+        if lane is None or self._parking.is_leaving(recipient):
+            return 0
+        queue = view.schedule_of(home, recipient).queue(recipient)
+        if queue is not None:
+            if queue.held or queue.put_off is not None or queue.next_due() == AT_ONCE:
+                return 0
+        state, obj = view.recipients.find(recipient)
+        if state != ACTIVE or obj.log.health.is_open:
+            return 0
+        return self._holding.allowance(lane) - self._holding.count(recipient)
+
+
+def new_job(
+    home: str, segment: Segment, key: bytes, entry: Entry, recipient: Recipient, tries: int = 0
+) -> Job:
+    """The job of what an entry of the intake owes to one of its recipients."""
+    number, created = first_attempt(entry)
+    return Job(
+        home,
+        recipient,
+        entry.message._p_oid,
+        segment=segment._p_oid,
+        entry=key,
+        number=number,
+        tries=tries,
+        created=created,
+        # By the clock of the process that owed it, this may be in the future.
+        due=min(created, time.time()),
+    )

@@ -1,0 +1,224 @@
+"""What was just committed is sent at once where that is safe, and nothing overtakes anything."""
+
+import threading
+import uuid
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pyramid_webhooks.delivery import parking
+from pyramid_webhooks.delivery.holding import ALLOWANCE, UNPROVEN_ALLOWANCE
+from pyramid_webhooks.interfaces import IDeliveryEngine
+from pyramid_webhooks.outbox.owed import RESEND
+from pyramid_webhooks.resources.health import Health
+from pyramid_webhooks.testing import Receiver
+from tests.company import names_of, wait_until
+
+
+@pytest.fixture
+def works(reading):
+    """The subscription, whose receiver has proved itself, and which is owed nothing."""
+    reading.company.add('/NWS/OUN', 'first')
+    ((job,), _, _) = reading.read()
+    reading.send(job.recipient)
+    reading.lanes.know(job.recipient, Health(successes=1))
+    return job.recipient
+
+
+def test_what_is_owed_to_a_receiver_that_works_is_taken_once_and_in_order(reading, works):
+    for number in range(5):
+        reading.company.add('/NWS/OUN', f'e{number}')
+    jobs, complete = reading.read_express()
+    assert complete
+    assert len(jobs) == 5
+    assert [job.created for job in jobs] == sorted(job.created for job in jobs)
+    assert reading.read_express() == ([], True)
+    assert reading.read()[0] == []
+
+
+def test_nothing_is_written(reading, works):
+    reading.company.add('/NWS/OUN', 'ann')
+    before = reading.company.database.lastTransaction()
+    reading.read_express()
+    assert reading.company.database.lastTransaction() == before
+
+
+def test_what_is_owed_to_others_is_left_to_the_ordinary_reading(reading, works, receiver):
+    reading.company.subscribe('/', receiver.url)
+    reading.company.add('/NWS/OUN', 'ann')
+    jobs, complete = reading.read_express()
+    assert [job.recipient for job in jobs] == [works]
+    assert not complete
+    ((other,), _, _) = reading.read()
+    assert other.recipient != works
+    assert reading.read_express() == ([], True)
+
+
+def test_a_command_is_left_to_the_ordinary_reading(reading, works):
+    reading.company.at('/', lambda m: [m.deactivate(each) for each in m.values()])
+    assert reading.read_express() == ([], False)
+
+
+def test_what_an_inactive_one_is_owed_is_left_to_the_ordinary_reading(reading, works):
+    reading.company.add('/NWS/OUN', 'ann')
+    reading.company.at('/', lambda m: [m.deactivate(each) for each in m.values()])
+    assert reading.read_express() == ([], False)
+
+
+def test_a_ping_is_left_to_the_ordinary_reading(reading, works):
+    reading.company.at('/', lambda m: [each.ping() and None for each in m.values()])
+    assert reading.read_express() == ([], False)
+
+
+def test_what_is_sent_once_more_is_left_to_the_ordinary_reading(reading, works):
+    reading.company.add('/NWS/OUN', 'ann')
+    with reading.database.session() as session:
+        for segment in session.primary.intake.all_segments():
+            for key, entry in list(segment.items()):
+                segment.take(key, [works[1]])
+                segment.add(key, entry._replace(details=(RESEND, 2, 1.0)))
+        session.commit('again')
+    assert reading.read_express() == ([], False)
+    ((job,), _, _) = reading.read()
+    assert job.number == 2
+
+
+def test_nothing_overtakes_what_waits_in_the_schedule(reading, works):
+    reading.lanes.know(works, Health(strikes=5, probe_at=1e11))
+    reading.company.add('/NWS/OUN', 'older')
+    reading.read()
+    reading.read()
+    assert reading.waiting()
+    reading.lanes.know(works, Health(successes=1))
+    reading.reader.parking.forget()
+    reading.company.add('/NWS/OUN', 'younger')
+    assert reading.read_express() == ([], False)
+
+
+def test_nothing_overtakes_what_waits_in_the_intake(reading, works):
+    reading.lanes.know(works, Health())
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE + 9)])
+    reading.read(put_away=False)
+    reading.lanes.know(works, Health(successes=1))
+    for number in range(20):
+        reading.company.add('/NWS/OUN', f'younger{number}')
+    assert reading.read_express() == ([], True), 'they wait with it'
+    reading.read()
+    assert len(reading.waiting()) == 29
+
+
+def test_nothing_overtakes_what_an_unfinished_transaction_puts_away(reading, works):
+    reading.lanes.know(works, Health())
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE + 9)])
+    reading.read(put_away=False)
+    reading.lanes.know(works, Health(successes=1))
+    with reading.database.session() as session:
+        view = reading.view(session)
+        reading.reader.parking.hurry([works])
+        seen = reading.reader.read(view, ())
+        assert not reading.reader.parking.is_waiting(works)
+        reading.company.add('/NWS/OUN', 'younger')
+        assert reading.read_express() == ([], False)
+        session.commit('put away')
+        reading.reader.accept(seen)
+    assert reading.read_express() == ([], False)
+    reading.read()
+    assert len(reading.waiting()) == 10
+
+
+def test_nothing_overtakes_what_had_no_room(reading, works):
+    reading.company.add('/NWS/OUN', *[f'a{number}' for number in range(ALLOWANCE)])
+    jobs, complete = reading.read_express()
+    assert len(jobs) == ALLOWANCE and complete
+    reading.company.add('/NWS/OUN', 'older')
+    assert reading.read_express() == ([], False)
+    reading.holding.forget(reading.holding.unsent(works))
+    reading.company.add('/NWS/OUN', 'younger')
+    again, _ = reading.read_express()
+    assert [job.created for job in again] == sorted(job.created for job in again)
+
+
+def test_nothing_is_taken_of_a_receiver_that_a_transaction_under_way_has_met(reading, works):
+    reading.company.add('/NWS/OUN', 'ann')
+    assert reading.read_express({works}) == ([], False)
+    assert len(reading.read_express()[0]) == 1
+
+
+def test_nothing_is_taken_of_more_than_is_read_at_once(reading, works, monkeypatch):
+    """What is not read may be older than what is."""
+    monkeypatch.setattr('pyramid_webhooks.delivery.express._READ_LIMIT', 20)
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(20)])
+    reading.company.add('/NWS/OUN', 'one too many')
+    assert reading.read_express() == ([], False)
+    assert len(reading.read()[0]) == 21
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(steps=st.lists(st.sampled_from('aaaaeeooswf'), min_size=5, max_size=30))
+def test_whatever_happens_each_delivery_is_sent_once_and_in_order(reading, works, steps):
+    """Commits, both kinds of reading, sending, and a receiver that fails and works again."""
+    sent, count = [], 0
+    for step in [*steps, 'w', *'osososos']:
+        if step == 'a':
+            count += 1
+            reading.company.add('/NWS/OUN', uuid.uuid4().hex)
+        elif step == 'e':
+            reading.read_express()
+        elif step == 'o':
+            reading.read_all()
+        elif step == 's':
+            sent += reading.send(works)
+        elif step == 'w':
+            reading.lanes.know(works, Health(successes=1))
+            reading.reader.parking.hurry([works])
+        else:
+            reading.lanes.know(works, Health())
+    created = [job.created for job in sent]
+    assert len(created) == len(set(created)) == count
+    assert created == sorted(created)
+
+
+def test_a_receiver_that_works_gets_its_deliveries_while_those_of_others_are_put_away(
+    make_company, receiver, monkeypatch
+):
+    """And nothing of what is put away is lost."""
+    company = make_company(settings={'webhooks.timeout': '30'})
+    signals = company.registry.getUtility(IDeliveryEngine)._signals
+    company.subscribe('/', receiver.url)
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+    begun, steps = threading.Event(), []
+    original = parking._runs
+
+    def slow_runs(found):
+        steps.append(len(receiver.requests))
+        if len(steps) == 1:
+            begun.set()
+            wait_until(signals.has_hints)
+        elif len(steps) == 2:
+            wait_until(lambda: 'meanwhile' in names_of(receiver))
+        return original(found)
+
+    monkeypatch.setattr(parking, '_runs', slow_runs)
+    with Receiver() as dead, Receiver() as other:
+        over = threading.Event()
+        for each in (dead, other):
+            each.answer(lambda request: over.wait(30) and 200)
+        company.subscribe('/', dead.url)
+        company.subscribe('/NWS', other.url)
+        company.subscribe('/NWS/NCA', other.url)
+        names = [f'e{number}' for number in range(2 * UNPROVEN_ALLOWANCE)]
+        for name in names:
+            company.add('/NWS/OUN', name)
+            company.add('/NWS/NCA', name)
+        assert begun.wait(20)
+        company.add('/NWS/OUN', 'meanwhile')
+        wait_until(lambda: len(steps) > 1)
+        assert names_of(receiver)[-1] == 'meanwhile'
+        over.set()
+        company.settle()
+        assert len(names_of(dead)) == 2 * len(names) + 1
+        assert len(names_of(other)) == 3 * len(names) + 1
