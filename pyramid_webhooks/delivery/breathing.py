@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 _STEPS = 10
+_WAY_SECONDS = 0.0005
 
 
 def breathe(step: int) -> None:
@@ -15,3 +16,8 @@ def breathe(step: int) -> None:
     """
     if not step % _STEPS:
         time.sleep(0)
+
+
+def give_way() -> None:
+    """Let a thread that was just given something to send begin with it undisturbed."""
+    time.sleep(_WAY_SECONDS)

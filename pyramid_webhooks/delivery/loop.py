@@ -8,6 +8,7 @@ import time
 from pyramid.registry import Registry
 from transaction.interfaces import TransientError
 
+from pyramid_webhooks.delivery.breathing import give_way
 from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.consequences import Consequences
 from pyramid_webhooks.delivery.database import Database, Session
@@ -36,7 +37,6 @@ _POLL_SECONDS = 0.25
 _TROUBLE_SECONDS = 1.0
 _CONFLICT_SECONDS = 0.005
 _KEEP_SECONDS = 0.25
-_YIELD_SECONDS = 0.0005
 #: Results that are recorded in one transaction.
 _RECORD_LIMIT = 100
 #: Single results cost a transaction each: they wait so long for others to join them.
@@ -228,9 +228,9 @@ class Loop:
             self._keep_membership(session)
             # What was just committed is on its way before the interpreter is kept busy otherwise.
             done = self._taker.take_first(session, hints)
-            if recording and hints:
+            if hints and (recording or not done):
                 session.abort()
-                time.sleep(_YIELD_SECONDS)
+                give_way()
             while self._results:
                 self._record(session)
             self._consequences.draw(session)

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable
 
 from pyramid.registry import Registry
 
-from pyramid_webhooks.delivery.breathing import breathe
+from pyramid_webhooks.delivery.breathing import breathe, give_way
 from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.consequences import Consequences
 from pyramid_webhooks.delivery.database import Database, Session
@@ -156,6 +156,7 @@ class Taker:
             try:
                 with self._database.session() as session:
                     complete = self._take_express(session, self._hints | hints)
+                give_way()
             finally:
                 if not complete:
                     self._signals.put_back(hints)
