@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from pyramid_webhooks.delivery.breathing import breathe
@@ -11,11 +12,13 @@ from pyramid_webhooks.delivery.holding import WINDOW, Holding, View
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lane import Lane
 from pyramid_webhooks.delivery.preparing import INACTIVE, is_there
+from pyramid_webhooks.delivery.recorder import partitions_of
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, QueueKey, Recipient
 
-#: By database name and number of a partition: when something is due there next; None for never.
+#: By database name and number of a partition: when something is due there next; None for never,
+#: and infinity when there is nothing but what is due and had no room.
 Looked = dict[tuple[str, int], float | None]
 
 _FULL_SECONDS = 0.1
@@ -57,6 +60,19 @@ class DueReader:
             if key[1] in changed:
                 self._next[key] = 0.0
 
+    def recorded(self, jobs: Collection[Job]) -> None:
+        """The results of these have been recorded: what was due may have room, or be due again.
+
+        Where nothing has been waiting at all, a success of what was new changes nothing.
+        """
+        changed = {
+            partition_of(job.recipient)
+            for job in jobs
+            if job.entry is None or not job.outcome.succeeded
+        }
+        something_waits = {number for (_, number), due in self._next.items() if due is not None}
+        self.changed(changed | something_waits.intersection(partitions_of(jobs)))
+
     def next_due(self) -> float | None:
         """POSIX time at which something becomes due, as far as is known; None for never."""
         return min((due for due in self._next.values() if due is not None), default=None)
@@ -76,11 +92,14 @@ class DueReader:
                 if len(view.new) >= READ_LIMIT:
                     return looked
                 schedule = outbox.schedules[number]
-                for step, recipient in enumerate(list(schedule.due(now))):
+                recipients = list(schedule.due(now))
+                for step, recipient in enumerate(recipients):
                     self._pause(step)
                     self._read_queue(view, home, schedule, recipient, now)
                 # What is due but has no room is looked for again when something is recorded.
                 due = schedule.next_due(after=now)
+                if due is None and recipients:
+                    due = math.inf
                 full = len(self._holding) >= WINDOW
                 looked[(home, number)] = now + _FULL_SECONDS if full else due
         return looked

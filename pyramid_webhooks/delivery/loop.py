@@ -265,7 +265,7 @@ class Loop:
         del self._results[: len(jobs)]
         self._lanes.recorded(len(jobs))
         self._holding.forget(jobs)
-        self._taker.jobs_changed(jobs)
+        self._taker.due.recorded(jobs)
         self._consequences.note_recorded(recorded)
 
     def _finish(self) -> None:
