@@ -25,32 +25,46 @@ def subscription_of(context: Any) -> Any:
     return None
 
 
-def may(request: Any, permission: str, context: Any) -> bool:
-    """Whether the caller has ``permission`` on ``context``.
+class Caller:
+    """Who makes a request: what they may do is asked for many contexts, who they are once."""
 
-    The owner of a subscription, or whom an adapter to ``ISubscriptionGrants`` names, has some
-    whatever the application's policy says; in everything else the policy decides.
-    """
-    return verdicts(request, permission)(context)
+    def __init__(self, request: Any):
+        self._request = request
 
-
-def verdicts(request: Any, permission: str) -> Callable[[Any], bool]:
-    """What :func:`may` says, for many contexts: who the caller is is asked once."""
-
-    @functools.cache
-    def caller() -> str | None:
-        userid: str | None = request.authenticated_userid
+    @functools.cached_property
+    def _userid(self) -> str | None:
+        userid: str | None = self._request.authenticated_userid
         return userid
 
-    def verdict(context: Any) -> bool:
-        subscription = subscription_of(context)
-        if subscription is not None:
-            userid = caller()
-            if userid is not None and permission in subscription.grants().get(userid, ()):
-                return True
-        return bool(request.has_permission(permission, context))
+    def may(self, permission: str, context: Any) -> bool:
+        """Whether the caller has ``permission`` on ``context``.
 
-    return verdict
+        The owner of a subscription, or whom an adapter to ``ISubscriptionGrants`` names, has some
+        whatever the application's policy says; in everything else the policy decides.
+        """
+        subscription = subscription_of(context)
+        if subscription is None:
+            return self._is_permitted(permission, context)
+        # First who is likelier to say yes: then the other need not be asked.
+        if subscription.owner == self._userid:
+            return self._is_granted(permission, subscription) or self._is_permitted(
+                permission, context
+            )
+        return self._is_permitted(permission, context) or self._is_granted(
+            permission, subscription
+        )
+
+    def _is_permitted(self, permission: str, context: Any) -> bool:
+        return bool(self._request.has_permission(permission, context))
+
+    def _is_granted(self, permission: str, subscription: Any) -> bool:
+        userid = self._userid
+        return userid is not None and permission in subscription.grants().get(userid, ())
+
+
+def may(request: Any, permission: str, context: Any) -> bool:
+    """What :meth:`Caller.may` says."""
+    return Caller(request).may(permission, context)
 
 
 def demand(request: Any, permission: str, context: Any, purpose: str) -> None:

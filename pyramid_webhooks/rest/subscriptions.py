@@ -11,7 +11,7 @@ from pyramid_webhooks.resources.presenting import (
 )
 from pyramid_webhooks.resources.redaction import restored_headers
 from pyramid_webhooks.resources.subscription import ADD, DELETE, EDIT, VIEW
-from pyramid_webhooks.rest.access import may, may_look, needs, subscription_seen, verdicts
+from pyramid_webhooks.rest.access import Caller, may_look, needs, subscription_seen
 from pyramid_webhooks.rest.body import read_body, read_query
 from pyramid_webhooks.rest.context import find_manager, find_subscription
 from pyramid_webhooks.rest.errors import Refused, invalid_arguments_refused
@@ -42,7 +42,8 @@ statistics_service = make_service(
 def list_subscriptions(request: Any) -> dict[str, Any]:
     """A page of subscriptions, oldest first; global ones come before the others."""
     wish = Wish(**request.validated)
-    if not may(request, VIEW, request.context):
+    caller = Caller(request)
+    if not caller.may(VIEW, request.context):
         userid = request.authenticated_userid
         if userid is None or wish.owner not in (None, userid):
             return {'subscriptions': [], 'next': None}
@@ -51,7 +52,7 @@ def list_subscriptions(request: Any) -> dict[str, Any]:
         request.context,
         wish,
         request.registry,
-        verdicts(request, VIEW),
+        lambda subscription: caller.may(VIEW, subscription),
     )
     return {'subscriptions': subscriptions_json(found, request), 'next': following}
 
