@@ -46,6 +46,8 @@ class SubscriptionBehaviour:
     wanted: Wanted
     owner: str | None
     log: AttemptLog | None
+    #: Whoever makes URLs asks each resource for it, and to miss it takes long.
+    __resource_url__: Any = None
 
     def __repr__(self) -> str:
         state = 'active' if self.active else 'inactive'

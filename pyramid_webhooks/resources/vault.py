@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from pyramid_webhooks.interfaces import ISecretVault, UnreadableSecret
 from pyramid_webhooks.registries import find_registry
-from pyramid_webhooks.resources.secrets import Key, PrivateKey, read_secret, scheme_of
+from pyramid_webhooks.resources.secrets import PRIVATE_PREFIX, Key, read_secret
 
 #: What is stored of a secret: the text itself, or what it was encrypted to.
 Stored = str | bytes
@@ -36,7 +36,7 @@ def key_id_of(stored: Stored) -> str:
 
 def may_be_private(stored: Stored) -> bool:
     """Whether a secret may be an ed25519 key; of one that is encrypted only its vault knows."""
-    return not isinstance(stored, str) or scheme_of(stored) == PrivateKey.scheme
+    return not isinstance(stored, str) or stored.startswith(PRIVATE_PREFIX)
 
 
 @implementer(ISecretVault)
