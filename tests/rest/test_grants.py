@@ -6,7 +6,7 @@ from zope.lifecycleevent import ObjectAddedEvent
 
 from pyramid_webhooks import subscribe
 from pyramid_webhooks.interfaces import ISubscription, ISubscriptionGrants
-from tests.rest.application import Document
+from tests.rest.application import Document, Policy
 
 GRANTED = {'stranger': ('webhooks.view', 'webhooks.edit'), 'adder': ('webhooks.view',)}
 
@@ -44,6 +44,23 @@ def test_for_everyone_else_the_lineage_decides(client):
     url = client.subscribe(user='adder')['url']
     client.change(url, user='editor', description='edited')
     client.read(url, user='other', status=404)
+
+
+class Reserved(Policy):
+    """Says no to whatever is about a subscription, and yes to all else."""
+
+    def permits(self, request, context, permission):
+        return not ISubscription.providedBy(context)
+
+
+def test_a_page_shows_what_is_granted_though_the_policy_says_no(make_client):
+    def extend(config):
+        config.registry.registerAdapter(Grants, (ISubscription,), ISubscriptionGrants)
+
+    client = make_client(extend, policy=Reserved())
+    made = client.subscribe(user='adder')
+    for user, shown in {'adder': [made['id']], 'stranger': [made['id']], 'viewer': []}.items():
+        assert [each['id'] for each in client.list(user=user)['subscriptions']] == shown
 
 
 def test_without_an_owner_nothing_is_granted(make_client):
