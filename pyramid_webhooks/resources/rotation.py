@@ -71,10 +71,11 @@ class RotatingSecrets:
 
         :raises UnreadableSecret: when a secret can't be decrypted.
         """
-        if not any(may_be_private(stored) for stored, _ in self._secrets):
-            return ()
-        keys = vault_for(self).keys_of(self)
-        return tuple(key.public_key for key, _ in keys if key.public_key is not None)
+        for stored, _ in self._secrets:
+            if may_be_private(stored):
+                keys = vault_for(self).keys_of(self)
+                return tuple(key.public_key for key, _ in keys if key.public_key is not None)
+        return ()
 
     def set_secret(self, secret: str | None) -> None:
         """Sign with ``secret`` alone, from now on; None: the requests are not signed.
