@@ -11,7 +11,7 @@ from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.holding import WINDOW, Holding, View
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lane import Lane
-from pyramid_webhooks.delivery.preparing import INACTIVE, is_there
+from pyramid_webhooks.delivery.preparing import ACTIVE, INACTIVE, is_there
 from pyramid_webhooks.delivery.recorder import partitions_of
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import partition_of
@@ -114,11 +114,18 @@ class DueReader:
         if self._holding.is_full(recipient):
             return
         state, obj = view.recipients.find(recipient)
+        queue = schedule.queue(recipient)
         if state == INACTIVE:
             view.hold(home, recipient)
             view.touched.add(partition_of(recipient))
             return
-        queue = schedule.queue(recipient)
+        if queue.held:
+            if state == ACTIVE:
+                schedule.release(recipient)
+            else:
+                view.drop_queue(home, recipient)
+            view.touched.add(partition_of(recipient))
+            return
         lane = None if obj is None else self._holding.lane(recipient, obj)
         if lane is not None and not lane.health.is_open and obj.log.health.is_open:
             if self._holding.jobs_of(recipient):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import pickle
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ AT_ONCE = 0.0
 #: For a message, so many are looked at of what may be in runs: more than are in memory.
 _LOOK_AT = 2_000
 _PROTOCOL = 4
+#: What is held is looked at so often: nobody tells when the folder of a subscription is removed.
+HELD_SECONDS = 86_400.0
 
 QueueKey = tuple[float, bytes]
 Recipient = tuple[str, bytes]
@@ -55,9 +58,10 @@ class Queue(Persistent):
     its first delivery.
 
     :ivar count: how many deliveries wait.
-    :ivar indexed: when the schedule knows the next request to be made; None for never.
+    :ivar indexed: when the schedule knows that something is to be done; None for never.
     :ivar held: whether everything waits until it is released.
-    :ivar put_off: everything waits until this POSIX time; None: until it is due.
+    :ivar put_off: everything waits until this POSIX time; None: until it is due. What is held is
+        not sent then, but looked at.
     """
 
     # Those that were stored before it was there have none of these.
@@ -214,8 +218,10 @@ class Queue(Persistent):
         return self._items.minKey()[0] if self._items else None
 
     def next_start(self) -> float | None:
-        """When the next request is to be made; None for never."""
-        due = None if self.held else self.next_due()
+        """When the next request is to be made, or what is held to be looked at; None for never."""
+        if self.held:
+            return self.put_off
+        due = self.next_due()
         return due if due is None or self.put_off is None else max(due, self.put_off)
 
 
@@ -295,10 +301,14 @@ class Schedule(Persistent):
         return True
 
     def hold(self, recipient: Recipient) -> None:
-        """Keep what waits for a subscription until it is released."""
+        """Keep what waits for a subscription until it is released, and look at it now and then."""
         queue = self.queue(recipient)
-        if queue is not None and not queue.held:
+        if queue is None:
+            return
+        now = time.time()
+        if not queue.held or queue.put_off is None or queue.put_off <= now:
             queue.held = True
+            queue.put_off = now + HELD_SECONDS
             self._index(recipient, queue)
 
     def release(self, recipient: Recipient) -> None:
@@ -306,6 +316,7 @@ class Schedule(Persistent):
         queue = self.queue(recipient)
         if queue is not None and queue.held:
             queue.held = False
+            queue.put_off = None
             self._index(recipient, queue)
 
     def put_off(self, recipient: Recipient, until: float | None) -> None:
@@ -346,6 +357,7 @@ class Schedule(Persistent):
         queue = self.queue(recipient)
         if queue is not None:
             queue.held = True
+            queue.put_off = None
             self._index(recipient, queue)
             del self._queues[recipient]
 

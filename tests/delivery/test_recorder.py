@@ -190,7 +190,7 @@ def test_a_retry_for_one_that_was_deactivated_is_held(recording):
         company_manager(it.root).deactivate(it.subscription)
         it.record(jobs)
         assert len(it.waiting()) == 1
-        assert it.outbox.schedule_of(it.job_recipient()).next_due() is None
+        assert it.outbox.schedule_of(it.job_recipient()).queue(it.job_recipient()).held
         assert partitions_of(jobs) == {partition_of(it.job_recipient())}
 
     recording(do)

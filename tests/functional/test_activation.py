@@ -253,6 +253,29 @@ def test_a_removed_folder_that_loses_its_parent_gets_nothing_more(company, recei
     assert 'The subscription has been removed.' in messages(caplog)
 
 
+def test_what_is_held_for_a_removed_folder_is_dropped_visibly_although_nobody_tells(
+    company, receiver, caplog, monkeypatch
+):
+    monkeypatch.setattr('pyramid_webhooks.outbox.schedule.HELD_SECONDS', 0.3)
+    for office in ('OUN', 'NCA'):
+        company.subscribe(f'/NWS/{office}', receiver.url)
+    receiver.answer(status=500)
+    company.add('/NWS/OUN', 'ann', 'ben')
+    company.add('/NWS/NCA', 'cid')
+    company.settle()
+    for office in ('OUN', 'NCA'):
+        company.at(f'/NWS/{office}', lambda m: [m.deactivate(each) for each in m.values()])
+    company.settle()
+    company.transact(lambda root: root['NWS'].pop('OUN') and None)
+    wait_until(lambda: 'Dropped 2 deliveries' in caplog.text)
+    assert 'Dropped 1' not in caplog.text
+    receiver.answer(status=200)
+    company.at('/NWS/NCA', lambda m: [m.activate(each) for each in m.values()])
+    receiver.wait_for(4)
+    company.settle()
+    assert names_of(receiver)[-1] == 'cid', 'what is held for others stays owed'
+
+
 def test_a_tree_of_its_own_is_no_removed_folder(company, receiver):
     def plant(root):
         other = root._p_jar.root()['other'] = Folder(['president'])

@@ -1,11 +1,13 @@
 """Schedules, compared with a plain model."""
 
+import time
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from persistent import Persistent
 
-from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Schedule
+from pyramid_webhooks.outbox.schedule import AT_ONCE, HELD_SECONDS, Item, Schedule
 
 RECIPIENTS = [('', b'1' * 8), ('', b'2' * 8), ('other', b'1' * 8)]
 recipients = st.sampled_from(RECIPIENTS)
@@ -67,10 +69,15 @@ class ScheduleAndModel(RuleBasedStateMachine):
 
     def _free(self):
         return {
-            recipient: min(items)[0]
+            recipient: self._looked_at(recipient) if recipient in self.held else min(items)[0]
             for recipient, items in self.model.items()
-            if recipient not in self.held
         }
+
+    def _looked_at(self, recipient):
+        """When what is held is looked at: within a day."""
+        when = self.schedule.queue(recipient).put_off
+        assert 0 < when - time.time() <= HELD_SECONDS
+        return when
 
     @invariant()
     def both_have_the_same(self):
@@ -81,7 +88,7 @@ class ScheduleAndModel(RuleBasedStateMachine):
             assert (queue is None) is (recipient not in self.model)
 
     @invariant()
-    def what_is_due_is_what_is_not_held(self):
+    def what_is_due_is_what_is_not_held_or_was_not_looked_at_for_a_day(self):
         free = self._free()
         for now in (-1.0, 0.0, 1.5, 9.0):
             due = list(self.schedule.due(now))
