@@ -11,6 +11,7 @@ from transaction.interfaces import TransientError
 from pyramid_webhooks.delivery.announcing import Announcer
 from pyramid_webhooks.delivery.database import Session
 from pyramid_webhooks.delivery.holding import Dropped
+from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.delivery.recorder import Recorded
 from pyramid_webhooks.delivery.suspending import Suspender
@@ -42,6 +43,20 @@ class Consequences:
         """These results have been committed."""
         if self._announcer.interested(recorded, []):
             self._recorded += recorded
+
+    @staticmethod
+    def log_failures(jobs: Iterable[Job]) -> None:
+        """Log which of these failed, whose results have been committed."""
+        for job in jobs:
+            if not job.outcome.succeeded:
+                outgoing = job.prepared.outgoing
+                logger.info(
+                    'Attempt %d to send %s to the subscription %s failed: %s',
+                    job.number,
+                    outgoing.id,
+                    outgoing.subscription,
+                    job.outcome.message,
+                )
 
     def note_dropped(self, dropped: Iterable[Dropped]) -> None:
         """These deliveries have been dropped."""

@@ -267,6 +267,7 @@ class Loop:
         self._holding.forget(jobs)
         self._taker.due.recorded(jobs)
         self._consequences.note_recorded(recorded)
+        self._consequences.log_failures(jobs)
 
     def _finish(self) -> None:
         """Let what is in flight finish, record it, and give the partitions back."""

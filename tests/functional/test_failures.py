@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import json
+import logging
 import socket
 import uuid
 
@@ -14,7 +15,7 @@ from zope.lifecycleevent import IObjectAddedEvent, ObjectRemovedEvent
 from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.interfaces import IWebhookPayload
 from pyramid_webhooks.testing import Receiver
-from tests.company import Employee, IEmployee, add, modify, names_of, wait_until
+from tests.company import Employee, IEmployee, add, messages, modify, names_of, wait_until
 
 
 class Strange(Employee):
@@ -335,3 +336,21 @@ def test_payload_factories_are_asked_in_their_order(company, receiver):
     company.request(do, '/NWS/OUN')
     company.settle()
     assert receiver.requests[1].json()['name'] == 'ben'
+
+
+def test_a_failed_attempt_is_in_the_log_with_its_reason(company, receiver, caplog):
+    caplog.set_level('INFO', 'pyramid_webhooks')
+    company.subscribe('/', receiver.url_for('?token=in-the-url'))
+    receiver.answer(status=503)
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+    receiver.answer(status=200)
+    company.add('/NWS/OUN', 'ben')
+    company.settle()
+    (id,) = company.at('/', list)
+    lines = [line for line in messages(caplog, logging.INFO).splitlines() if 'Attempt' in line]
+    (message,) = {each.headers['webhook-id'] for each in receiver.requests[:1]}
+    expected = (
+        f'Attempt 1 to send {message} to the subscription {id} failed: 503 Service Unavailable'
+    )
+    assert lines == [expected]
