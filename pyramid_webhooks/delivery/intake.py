@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pyramid_webhooks.delivery.breathing import breathe
@@ -129,10 +129,15 @@ class IntakeReader:
         self._admit(view, candidates)
         return seen
 
-    def accept(self, seen: dict[Place, Read]) -> None:
-        """The transaction of :meth:`read` has been committed, or had nothing to commit."""
+    def accept(self, seen: dict[Place, Read]) -> Collection[Place]:
+        """The transaction of :meth:`read` has been committed, or had nothing to commit.
+
+        :returns: (database name, oid) of the segments that have to be read once more.
+        """
         self.seen.accept(seen)
-        self.parking.settled()
+        again = self.parking.settled()
+        self.seen.forget_some(again)
+        return again
 
     def _changed(
         self, view: View, hints: Iterable[Place], deep: bool

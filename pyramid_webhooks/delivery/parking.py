@@ -51,6 +51,7 @@ class Parking:
         self._hurried: dict[Recipient, None] = {}
         self._released: dict[Recipient, None] = {}
         self._freed: dict[Recipient, None] = {}
+        self._overlooked: dict[tuple[str, bytes], None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._segments or self._leaving_segments or self._released or self._hurried)
@@ -92,13 +93,19 @@ class Parking:
         """Whether more would be too much for one transaction."""
         return len(self._entries) >= ENTRY_LIMIT or len(self._segments) >= _SEGMENT_LIMIT
 
-    def settled(self) -> None:
-        """The transaction of :meth:`put_away` was committed."""
+    def settled(self) -> Collection[tuple[str, bytes]]:
+        """The transaction of :meth:`put_away` was committed.
+
+        :returns: (database name, oid) of the segments that have to be read again: what was noted
+            there meanwhile may be owed to receivers that wait no longer.
+        """
+        overlooked, self._overlooked = self._overlooked, {}
         self._freed = {}
         if self._leaving_segments:
             self._leaving_segments = {}
             now = time.monotonic()
             self._due = now + min(_REST * (now - self._started), _LONGEST_REST)
+        return overlooked
 
     def forget(self) -> None:
         """The intakes are read anew."""
@@ -154,6 +161,7 @@ class Parking:
             for database, oid in self._released:
                 self._waiting[database].discard(oid)
             self._freed, self._released = self._released, {}
+        self._overlooked = dict(self._segments) if self._freed else {}
 
     def _those_waiting(self, database: str, owed: bytes) -> tuple[list[bytes], bytes]:
         waiting = self.waiting(database)

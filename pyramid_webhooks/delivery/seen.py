@@ -24,6 +24,11 @@ class SeenSegments:
         """Nothing has been read."""
         self._serials.clear()
 
+    def forget_some(self, places: Iterable[Place]) -> None:
+        """These segments have to be read again."""
+        for place in places:
+            self._serials.pop(place, None)
+
     def is_changed(self, home: str, segment: Segment) -> bool:
         """Whether there may be anything in it that was not read."""
         segment._p_activate()

@@ -214,7 +214,9 @@ class Taker:
             self._member.fence(session.connection, session.primary, view.touched)
             session.commit('webhooks: schedule')
             view.recipients = Recipients(self._registry, self._settings, session.connection)
-        self.intake.accept(seen)
+        again = self.intake.accept(seen)
+        if again:
+            self._signals.put_back(set(again))
         self.due.accept(looked)
         self.due.changed(view.touched)
         for recipient in self._tripped:

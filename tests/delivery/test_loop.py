@@ -1,68 +1,20 @@
 """What the engine's thread does in which order, and what is left when some of it fails."""
 
 import threading
-import time
 
 import pytest
 from ZODB.POSException import ReadConflictError, StorageError
 
 from pyramid_webhooks import manager_of
-from pyramid_webhooks.delivery.exchange import Outcome
 from pyramid_webhooks.delivery.holding import Holding
-from pyramid_webhooks.delivery.loop import Loop
-from pyramid_webhooks.delivery.signals import Signals
 from pyramid_webhooks.outbox.owed import recipient_key
 from pyramid_webhooks.outbox.root import outbox_of, partition_of
 from pyramid_webhooks.outbox.segment import Entry, new_entry_key
-from pyramid_webhooks.resources.health import STRIKES, Health
+from pyramid_webhooks.resources.health import STRIKES
 from pyramid_webhooks.resources.message import Message
 from tests.chaos.failing import FailingStorage
 from tests.company import wait_until
-
-
-class Stepping:
-    """The loop of an engine whose cycles, and requests, are made by the test."""
-
-    def __init__(self, company):
-        self.loop = Loop(company.registry, Signals())
-        self.lanes = self.loop._lanes
-        self.company = company
-
-    def cycle(self):
-        """One cycle, as the engine's thread makes it."""
-        self.loop._cycle()
-
-    def cycle_until(self, condition):
-        def is_so():
-            self.cycle()
-            return condition()
-
-        wait_until(is_so)
-
-    def sending(self, count):
-        """So many jobs that are being sent to a receiver that is known to work."""
-        self.company.add('/NWS/OUN', *[f'e{number}' for number in range(count)])
-        self.cycle_until(self.lanes.busy)
-        (recipient,) = {job.recipient for job in self.loop._holding._jobs.values()}
-        self.lanes.know(recipient, Health(successes=100))
-        self.cycle_until(lambda: len(self.lanes.lane(recipient).jobs) == count)
-        return [self.lanes.take(0) for _ in range(count)]
-
-    def finish(self, job, status=None, ago=0):
-        """A job was answered so many seconds ago; or not sent, without a status."""
-        if status is not None:
-            job.outcome = Outcome(status, message=str(status))
-            job.resolved_at = time.time() - ago
-        self.lanes.finish(job)
-
-    def queued(self):
-        """How many deliveries wait in the schedule."""
-
-        def look(root):
-            schedules = outbox_of(root._p_jar).schedules
-            return sum(queue.count for each in schedules for _, queue in each.queues())
-
-        return self.company.transact(look)
+from tests.delivery.stepping import Stepping
 
 
 @pytest.fixture

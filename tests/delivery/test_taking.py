@@ -1,0 +1,68 @@
+"""What was committed while the engine's thread was in the middle of something else."""
+
+import pytest
+
+from pyramid_webhooks.delivery import taking
+from pyramid_webhooks.delivery.holding import UNPROVEN_ALLOWANCE
+from pyramid_webhooks.outbox.segment import Segment
+from tests.delivery.stepping import Stepping
+
+
+@pytest.fixture
+def stepping(make_company, receiver):
+    company = make_company(settings={'webhooks.delivery': 'worker'})
+    company.subscribe('/', receiver.url)
+    stepping = Stepping(company)
+    stepping.hear()
+    stepping.cycle()
+    yield stepping
+    stepping.loop._member.end()
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Have something done in a pause of the engine's thread, once."""
+
+    def arrange(action, when=lambda: True):
+        done = []
+
+        def breathe(step):
+            if not done and when():
+                done.append(step)
+                action()
+
+        monkeypatch.setattr(taking, 'breathe', breathe)
+        return done
+
+    return arrange
+
+
+def add_elsewhere(company, *names):
+    """Add employees, and what is owed to a segment that is rarely looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Segment, 'has_room', lambda *limit: False)
+        company.add('/NWS/OUN', *names)
+
+
+def in_order(jobs):
+    """How many deliveries these are, which have to be in their order."""
+    created = [job.created for job in jobs]
+    assert created == sorted(set(created))
+    return len(created)
+
+
+def test_nothing_is_lost_that_comes_while_what_waits_for_the_same_receiver_is_put_away(
+    stepping, meanwhile
+):
+    """It was left to wait, and the receiver was found to work in the same transaction."""
+    parking = stepping.loop._taker.intake.parking
+    count = 3 * UNPROVEN_ALLOWANCE
+    stepping.company.add('/NWS/OUN', *[f'e{number}' for number in range(count)])
+    stepping.cycle_until(lambda: parking and stepping.lanes.busy())
+    first = stepping.lanes.take(0)
+    stepping.finish(first, 200)
+    done = meanwhile(
+        lambda: add_elsewhere(stepping.company, 'meanwhile'), lambda: parking._leaving_segments
+    )
+    assert in_order([first, *stepping.send_all()]) == count + 1
+    assert done
