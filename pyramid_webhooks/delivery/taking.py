@@ -203,6 +203,8 @@ class Taker:
         self._holding.forget(spared)
         self.due.changed(partitions_of(spared))
         self.stop(self._lanes.tripped())
+        # Nothing else of theirs is taken meanwhile: it would be forgotten with what is stopped.
+        view.met.update(self._tripped)
         stopped = [job for each in self._tripped for job in self._holding.waiting(each)]
         seen = self.intake.read(view, hints, stopped, self._must_put_away())
         self._shortener.shorten(view)

@@ -5,6 +5,7 @@ import pytest
 from pyramid_webhooks.delivery import taking
 from pyramid_webhooks.delivery.holding import UNPROVEN_ALLOWANCE
 from pyramid_webhooks.outbox.segment import Segment
+from pyramid_webhooks.resources.health import STRIKES
 from tests.delivery.stepping import Stepping
 
 
@@ -66,3 +67,26 @@ def test_nothing_is_lost_that_comes_while_what_waits_for_the_same_receiver_is_pu
     )
     assert in_order([first, *stepping.send_all()]) == count + 1
     assert done
+
+
+def test_nothing_is_lost_that_comes_while_what_a_receiver_has_ready_is_stopped(
+    stepping, meanwhile, monkeypatch
+):
+    """Its breaker opened, and what was under way already closes it again."""
+    *struck, late, last = stepping.sending(STRIKES + 2)
+    for job in struck:
+        stepping.finish(job, 503)
+
+    def work_again():
+        stepping.finish(late, 200)
+        add_elsewhere(stepping.company, 'meanwhile')
+
+    done = meanwhile(work_again)
+    with monkeypatch.context() as patch:
+        # A little earlier, none of the results would have waited long enough.
+        patch.setattr(stepping.loop, '_must_record', lambda: False)
+        stepping.loop._signals.wake()
+        stepping.cycle()
+    assert done
+    stepping.finish(last, 200)
+    assert len(stepping.send_all()) == STRIKES + 1
