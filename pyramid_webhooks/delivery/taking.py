@@ -79,7 +79,7 @@ class Taker:
         self._met: Container[Recipient] = ()
         self._taken_at = 0.0
         self._returned = False
-        self._interruptible = False
+        self._interruptible = self._interrupted = False
         self.failed = False
         self.rests_until = 0.0
 
@@ -153,6 +153,7 @@ class Taker:
         if self._interruptible and self._signals.has_hints():
             _, hints = self._signals.collect()
             complete = False
+            self._interrupted = True
             try:
                 with self._database.session() as session:
                     complete = self._take_express(session, self._hints | hints)
@@ -199,6 +200,7 @@ class Taker:
         recipients = Recipients(self._registry, self._settings, session.connection)
         view = View(session.outboxes, recipients)
         self._met = view.met
+        self._interrupted = False
         spared = self._lanes.spared()
         self._holding.forget(spared)
         self.due.changed(partitions_of(spared))
@@ -215,6 +217,9 @@ class Taker:
             self.due.changed(view.touched)
             self._member.fence(session.connection, session.primary, view.touched)
             session.commit('webhooks: schedule')
+        elif self._interrupted:
+            session.abort()  # To see the messages of what was taken meanwhile.
+        if view.touched or self._interrupted:
             view.recipients = Recipients(self._registry, self._settings, session.connection)
         again = self.intake.accept(seen)
         if again:

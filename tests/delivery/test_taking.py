@@ -90,3 +90,18 @@ def test_nothing_is_lost_that_comes_while_what_a_receiver_has_ready_is_stopped(
     assert done
     stepping.finish(last, 200)
     assert len(stepping.send_all()) == STRIKES + 1
+
+
+def test_what_came_meanwhile_is_prepared_although_nothing_was_written(
+    stepping, meanwhile, monkeypatch
+):
+    """The transaction that was under way did not see it."""
+    monkeypatch.setattr('pyramid_webhooks.delivery.holding.PREPARE_LIMIT', 10)
+    for job in stepping.sending(1):
+        stepping.finish(job, 200)
+    stepping.send_all()
+    done = meanwhile(lambda: stepping.company.add('/NWS/OUN', *[f'm{n}' for n in range(30)]))
+    stepping.loop._signals.wake()
+    stepping.cycle()
+    assert done
+    assert in_order(stepping.send_all()) == 30
