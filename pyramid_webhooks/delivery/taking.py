@@ -80,6 +80,7 @@ class Taker:
         self._taken_at = 0.0
         self._returned = False
         self._interruptible = self._interrupted = False
+        self._uninterrupted_until = 0.0
         self.failed = False
         self.rests_until = 0.0
 
@@ -148,8 +149,15 @@ class Taker:
         return complete
 
     def _pause(self, step: int) -> None:
-        """In what takes long, let others go on, and take what they have just committed."""
+        """In what takes long, let others go on, and take what they have just committed.
+
+        That takes no more than half of the time, however much is committed: others take over what
+        belongs to a process that gives no sign of life.
+        """
         breathe(step)
+        started = time.monotonic()
+        if started < self._uninterrupted_until:
+            return
         if self._interruptible and self._signals.has_hints():
             _, hints = self._signals.collect()
             complete = False
@@ -159,6 +167,7 @@ class Taker:
                     complete = self._take_express(session, self._hints | hints)
                 give_way()
             finally:
+                self._uninterrupted_until = 2 * time.monotonic() - started
                 if not complete:
                     self._signals.put_back(hints)
                     # What is left has to be read in the ordinary way first.

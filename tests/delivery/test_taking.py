@@ -105,3 +105,23 @@ def test_what_came_meanwhile_is_prepared_although_nothing_was_written(
     stepping.cycle()
     assert done
     assert in_order(stepping.send_all()) == 30
+
+
+def test_what_takes_long_goes_on_however_much_is_committed(stepping, monkeypatch):
+    """Among other things, no sign of life is given before it is over."""
+    taker, signals = stepping.loop._taker, stepping.loop._signals
+    opened = []
+    original = taker._database.session
+
+    def session():
+        opened.append(1)
+        return original()
+
+    monkeypatch.setattr(taker._database, 'session', session)
+    with original() as outer:
+        hints = {('', segment._p_oid) for segment in outer.primary.intake.segments}
+        assert taker.take_first(outer, set()) is False
+        for step in range(500):
+            signals.wake(hints)
+            taker._pause(step)
+    assert 0 < len(opened) < 250
