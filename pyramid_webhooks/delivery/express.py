@@ -21,8 +21,9 @@ from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Recipient
 from pyramid_webhooks.outbox.segment import Entry, Segment
 
-#: When there are more entries than so many, they are read as all others are.
+#: When there are more entries than that, or new deliveries, all are read in the ordinary way.
 _READ_LIMIT = 1_000
+_DELIVERY_LIMIT = 5_000
 
 
 class Express:
@@ -65,6 +66,8 @@ class Express:
                         found += self._jobs(home, segment, key, entry)
                     else:
                         whole = False
+                    if len(found) > _DELIVERY_LIMIT:
+                        return False, {}
                 if whole:
                     read[(home, segment._p_oid)] = (segment, segment._p_serial)
                 complete = complete and whole

@@ -154,6 +154,18 @@ def test_nothing_is_taken_of_more_than_is_read_at_once(reading, works, monkeypat
     assert len(reading.read()[0]) == 21
 
 
+def test_nothing_is_taken_of_more_deliveries_than_are_read_at_once(
+    reading, works, receiver, monkeypatch
+):
+    """What is in memory is bounded, however many a message is for."""
+    monkeypatch.setattr('pyramid_webhooks.delivery.express._DELIVERY_LIMIT', 5)
+    for _ in range(2):
+        reading.company.subscribe('/', receiver.url)
+    reading.company.add('/NWS/OUN', 'one', 'two')
+    assert reading.read_express() == ([], False)
+    assert len(reading.read()[0]) == 6
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
