@@ -54,6 +54,7 @@ class Express:
         found: list[tuple[bytes, Job]] = []
         read: dict[Place, Read] = {}
         entries = 0
+        rooms: dict[Recipient, int] = {}
         for home, outbox in view.outboxes.items():
             for segment in self._segments(home, outbox, hints):
                 entries += len(segment)
@@ -65,13 +66,15 @@ class Express:
                     if self._is_plain(entry, home):
                         found += self._jobs(home, segment, key, entry)
                     else:
+                        # It may be older than what else there is for the same.
+                        database = entry.database_in(home)
+                        rooms.update(((database, oid), 0) for oid in entry.oids())
                         whole = False
                     if len(found) > _DELIVERY_LIMIT:
                         return False, {}
                 if whole:
                     read[(home, segment._p_oid)] = (segment, segment._p_serial)
                 complete = complete and whole
-        rooms: dict[Recipient, int] = {}
         for _, job in sorted(found, key=lambda pair: (pair[0], pair[1].entry)):
             recipient = job.recipient
             if recipient not in rooms:

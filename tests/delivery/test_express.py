@@ -71,6 +71,14 @@ def test_a_ping_is_left_to_the_ordinary_reading(reading, works):
     assert reading.read_express() == ([], False)
 
 
+def test_nothing_overtakes_a_ping(reading, works):
+    reading.company.at('/', lambda m: [each.ping() and None for each in m.values()])
+    reading.company.add('/NWS/OUN', 'younger')
+    assert reading.read_express() == ([], False)
+    jobs, _, _ = reading.read()
+    assert [job.created for job in jobs] == sorted(job.created for job in jobs)
+
+
 def test_what_is_sent_once_more_is_left_to_the_ordinary_reading(reading, works):
     reading.company.add('/NWS/OUN', 'ann')
     with reading.database.session() as session:
