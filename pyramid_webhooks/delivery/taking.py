@@ -125,10 +125,11 @@ class Taker:
 
         :returns: whether there is nothing else to be taken in the same cycle.
         """
-        self._interruptible = not self.failed
+        # What was not read yet may be older.
+        self._interruptible = not (self.failed or self.intake.more)
         self._met = ()
         self._hints = set(hints)
-        if self.failed or not hints:
+        if not (self._interruptible and hints):
             return False
         self.failed = True
         complete = self._take_express(session, self._hints)

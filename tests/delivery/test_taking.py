@@ -4,6 +4,7 @@ import pytest
 
 from pyramid_webhooks.delivery import taking
 from pyramid_webhooks.delivery.holding import UNPROVEN_ALLOWANCE
+from pyramid_webhooks.outbox.intake import PAGE_SIZE
 from pyramid_webhooks.outbox.segment import Segment
 from pyramid_webhooks.resources.health import STRIKES
 from tests.delivery.stepping import Stepping
@@ -125,3 +126,19 @@ def test_what_takes_long_goes_on_however_much_is_committed(stepping, monkeypatch
             signals.wake(hints)
             taker._pause(step)
     assert 0 < len(opened) < 250
+
+
+def test_nothing_overtakes_what_was_not_read_yet(stepping, monkeypatch):
+    """It is in a segment that is rarely looked at."""
+    for job in stepping.sending(1):
+        stepping.finish(job, 200)
+    for number in range(PAGE_SIZE):
+        add_elsewhere(stepping.company, f'e{number}')
+    stepping.send_all()
+    for limit in ('intake.READ_LIMIT', 'express._READ_LIMIT'):
+        monkeypatch.setattr(f'pyramid_webhooks.delivery.{limit}', 1)
+    for name in ('oldest', 'older', 'old'):
+        add_elsewhere(stepping.company, name)
+    stepping.cycle()
+    add_elsewhere(stepping.company, 'younger')
+    assert in_order(stepping.send_all()) == 4
