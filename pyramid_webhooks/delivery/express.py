@@ -79,7 +79,7 @@ class Express:
             recipient = job.recipient
             if recipient not in rooms:
                 met = recipient in apart
-                rooms[recipient] = 0 if met else self._room(view, job.home, recipient)
+                rooms[recipient] = 0 if met else self._room(view, recipient)
             if rooms[recipient] > 0:
                 rooms[recipient] -= 1
                 view.new.append(job)
@@ -122,7 +122,7 @@ class Express:
                 if (home, key, recipient) not in self._holding:
                     yield message._p_serial, new_job(home, segment, key, entry, recipient)
 
-    def _room(self, view: View, home: str, recipient: Recipient) -> int:
+    def _room(self, view: View, recipient: Recipient) -> int:
         """How many new deliveries of a receiver can be sent as they come; as a rule, any number.
 
         Zero when anything older waits, or might.
@@ -130,10 +130,11 @@ class Express:
         lane = self._holding.working_lane(recipient)
         if lane is None or self._parking.is_leaving(recipient):
             return 0
-        queue = view.schedule_of(home, recipient).queue(recipient)
-        if queue is not None:
-            if queue.held or queue.put_off is not None or queue.next_due() == AT_ONCE:
-                return 0
+        for home in view.outboxes:
+            queue = view.schedule_of(home, recipient).queue(recipient)
+            if queue is not None:
+                if queue.held or queue.put_off is not None or queue.next_due() == AT_ONCE:
+                    return 0
         state, obj = view.recipients.find(recipient)
         if state != ACTIVE or obj.log.health.is_open:
             return 0

@@ -6,6 +6,7 @@ import uuid
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyramid_zodbconn import get_connection
 
 from pyramid_webhooks.delivery import parking
 from pyramid_webhooks.delivery.holding import ALLOWANCE, UNPROVEN_ALLOWANCE
@@ -13,7 +14,8 @@ from pyramid_webhooks.interfaces import IDeliveryEngine
 from pyramid_webhooks.outbox.owed import RESEND
 from pyramid_webhooks.resources.health import Health
 from pyramid_webhooks.testing import Receiver
-from tests.company import names_of, wait_until
+from tests.company import Folder, names_of, wait_until
+from tests.delivery.reading import Reading
 
 
 @pytest.fixture
@@ -101,6 +103,35 @@ def test_nothing_overtakes_what_waits_in_the_schedule(reading, works):
     reading.lanes.know(works, Health(successes=1))
     reading.reader.parking.forget()
     reading.company.add('/NWS/OUN', 'younger')
+    assert reading.read_express() == ([], False)
+
+
+def test_nothing_overtakes_what_waits_in_the_schedule_of_another_database(
+    make_company, receiver, tmp_path
+):
+    """What is new there has come after it, though not after what is new here."""
+    far = f'file://{tmp_path}/Far.fs?connection_pool_size=40&database_name=far'
+    company = make_company(settings={'webhooks.delivery': 'worker', 'zodbconn.uri.far': far})
+
+    def mount(context, request):
+        office = get_connection(request, 'far').root()['office'] = Folder()
+        get_connection(request, 'far').add(office)
+        context['NWS']['FAR'] = office
+
+    company.request(mount)
+    company.subscribe('/', receiver.url)
+    reading = Reading(company)
+    company.add('/NWS/OUN', 'first')
+    ((job,), _, _) = reading.read()
+    reading.send(job.recipient)
+    reading.lanes.know(job.recipient, Health(strikes=5, probe_at=1e11))
+    company.add('/NWS/FAR', 'older')
+    reading.read()
+    reading.read()
+    reading.lanes.know(job.recipient, Health(successes=1))
+    reading.reader.parking.forget()
+    company.add('/NWS/OUN', 'younger')
+    company.add('/NWS/FAR', 'younger')
     assert reading.read_express() == ([], False)
 
 
