@@ -90,7 +90,8 @@ class DueReader:
                 if due is None or due > now:
                     continue
                 if len(view.new) >= READ_LIMIT:
-                    return looked
+                    looked[(home, number)] = 0.0
+                    continue
                 schedule = outbox.schedules[number]
                 recipients = list(schedule.due(now))
                 for step, recipient in enumerate(recipients):

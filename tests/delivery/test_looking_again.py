@@ -59,3 +59,22 @@ def test_they_are_when_what_is_due_had_no_room(reading, jobs):
     before = len(reading.holding)
     reading.read_all()
     assert before < len(reading.holding) <= ALLOWANCE
+
+
+def test_they_are_when_more_is_due_than_is_read_at_once(reading, jobs, receiver, monkeypatch):
+    """Where nothing has been read yet, nothing is known to be due."""
+    reading.holding.forget(jobs)
+    for _ in range(3):
+        reading.company.subscribe('/', receiver.url)
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(2 * UNPROVEN_ALLOWANCE)])
+    for _ in range(3):
+        reading.read_all()
+    held = list(reading.holding._jobs.values())
+    for job in held:
+        reading.holding.unsent(job.recipient)
+    reading.holding.forget(held)
+    reading.due.forget_everything_seen()
+    monkeypatch.setattr('pyramid_webhooks.delivery.due.READ_LIMIT', 1)
+    with reading.database.session() as session:
+        reading.due.accept(reading.due.read(reading.view(session)))
+    assert reading.due.next_due() == 0.0
