@@ -296,9 +296,11 @@ class IntakeReader:
         count = self._holding.count(job.recipient)
         if lane.health.is_open:
             return 0 if count else self._room_for_probe(lane, candidate.asked, queue)
-        if queue is not None and queue.next_due() == AT_ONCE:
-            # What came before waits in the schedule; this has its place behind it.
-            return 0
+        for outbox in view.outboxes.values():
+            queue = outbox.schedule_of(job.recipient).queue(job.recipient)
+            if queue is not None and queue.next_due() == AT_ONCE:
+                # What came before waits in the schedule; this has its place behind it.
+                return 0
         return self._holding.allowance(lane) - count
 
     def _room_for_probe(self, lane: Lane, asked: bool, queue: Any) -> int:

@@ -133,6 +133,7 @@ def test_nothing_overtakes_what_waits_in_the_schedule_of_another_database(
     company.add('/NWS/OUN', 'younger')
     company.add('/NWS/FAR', 'younger')
     assert reading.read_express() == ([], False)
+    assert reading.read()[0] == []
 
 
 def test_nothing_overtakes_what_waits_in_the_intake(reading, works):
