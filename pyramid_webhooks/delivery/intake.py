@@ -176,7 +176,8 @@ class IntakeReader:
         else:
             hinted = {oid for name, oid in hints if name == home}
             hinted.difference_update(segment._p_oid for segment in intake.segments)
-            further = map(intake._p_jar.get, hinted)
+            # The older ones first: not all of them may be read at once.
+            further = map(intake._p_jar.get, sorted(hinted))
         for step, segment in enumerate(further):
             self._pause(step)
             if self.seen.is_changed(home, segment):
