@@ -87,6 +87,10 @@ class IntakeReader:
         self._deep_at = 0.0
         self.more = True
 
+    def look_everywhere(self) -> None:
+        """Look at all segments with the next reading, those that are rarely used, too."""
+        self._deep_at = 0.0
+
     def read(
         self,
         view: View,

@@ -176,6 +176,9 @@ class Taker:
 
     def take(self, session: Session, hints: set[Hint]) -> None:
         """Read what is owed, and hand to the senders what they can send next."""
+        if self.failed:
+            # What was found where it is seldom looked may have been left there.
+            self.intake.look_everywhere()
         self.failed = True
         started = self._taken_at = time.monotonic()
         view = self._read(session, hints)

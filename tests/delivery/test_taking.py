@@ -1,17 +1,24 @@
 """What was committed while the engine's thread was in the middle of something else."""
 
 import pytest
+from ZODB.POSException import StorageError
 
 from pyramid_webhooks.delivery import taking
 from pyramid_webhooks.delivery.holding import UNPROVEN_ALLOWANCE
 from pyramid_webhooks.outbox.intake import PAGE_SIZE
 from pyramid_webhooks.outbox.segment import Segment
 from pyramid_webhooks.resources.health import STRIKES
+from tests.chaos.failing import FailingStorage
 from tests.delivery.stepping import Stepping
 
 
 @pytest.fixture
-def stepping(make_company, receiver):
+def failing(monkeypatch):
+    return FailingStorage(monkeypatch)
+
+
+@pytest.fixture
+def stepping(failing, make_company, receiver):
     company = make_company(settings={'webhooks.delivery': 'worker'})
     company.subscribe('/', receiver.url)
     stepping = Stepping(company)
@@ -139,6 +146,31 @@ def test_nothing_overtakes_what_was_not_read_yet(stepping, monkeypatch):
         monkeypatch.setattr(f'pyramid_webhooks.delivery.{limit}', 1)
     for name in ('oldest', 'older', 'old'):
         add_elsewhere(stepping.company, name)
+    stepping.loop._taker.intake.look_everywhere()
     stepping.cycle()
     add_elsewhere(stepping.company, 'younger')
     assert in_order(stepping.send_all()) == 4
+
+
+def test_what_is_seldom_looked_at_is_looked_at_again_when_that_transaction_fails(
+    stepping, failing
+):
+    """Nobody here has told of it: it was another process that committed it."""
+    for job in stepping.sending(1):
+        stepping.finish(job, 200)
+    for number in range(PAGE_SIZE):
+        add_elsewhere(stepping.company, f'e{number}')
+    stepping.send_all()
+    add_elsewhere(stepping.company, 'somewhere')
+    stepping.loop._signals.collect()
+    stepping.loop._taker.intake.look_everywhere()
+    stepping.company.at('/', lambda manager: [each.ping() and None for each in manager.values()])
+    stepping.company.subscribe('/NWS/NCA', 'http://127.0.0.1:1/')
+    stepping.company.at(
+        '/NWS/NCA', lambda manager: [manager.deactivate(each) for each in manager.values()]
+    )
+    failing.arm(b'webhooks: schedule', {1}, StorageError('deliberately'))
+    with pytest.raises(StorageError):
+        stepping.cycle_until(lambda: failing.count)
+    stepping.cycle()
+    assert len(stepping.lanes.lane(job.recipient).jobs) == 2
