@@ -174,3 +174,14 @@ def test_what_is_seldom_looked_at_is_looked_at_again_when_that_transaction_fails
         stepping.cycle_until(lambda: failing.count)
     stepping.cycle()
     assert len(stepping.lanes.lane(job.recipient).jobs) == 2
+
+
+def test_what_could_not_be_taken_meanwhile_is_not_forgotten(stepping, meanwhile):
+    """Whether its receiver works is not known yet."""
+    signals = stepping.loop._signals
+    done = meanwhile(lambda: add_elsewhere(stepping.company, 'ann'))
+    signals.wake()
+    stepping.cycle()
+    assert done
+    assert signals.has_hints()
+    assert len(stepping.send_all()) == 1
