@@ -160,13 +160,17 @@ class Holding:
         """The numbers of the partitions that have any jobs here."""
         return {partition_of(job.recipient) for job in self._jobs.values()}
 
-    def put_back(self, job: Job) -> None:
-        """A job was not sent after all: it waits in its place among those of its subscription."""
-        unsent = {each.source for each in (job, *self.unsent(job.recipient))}
-        waiting = [each for each in self.jobs_of(job.recipient) if each.source in unsent]
-        self._waiting[job.recipient] = waiting
-        # That its lane has moved may have been noticed before, when it was not waiting yet.
-        self._movable[job.recipient] = None
+    def put_back(self, jobs: Iterable[Job]) -> None:
+        """Jobs were not sent after all: they wait in their place among those of the same."""
+        of_each: dict[Recipient, list[Job]] = {}
+        for job in jobs:
+            of_each.setdefault(job.recipient, []).append(job)
+        for recipient, own in of_each.items():
+            unsent = {each.source for each in (*own, *self.unsent(recipient))}
+            waiting = [each for each in self.jobs_of(recipient) if each.source in unsent]
+            self._waiting[recipient] = waiting
+            # That its lane has moved may have been noticed before, when it was not waiting yet.
+            self._movable[recipient] = None
 
     def holds(self, job: Job) -> bool:
         """Whether it is this very job that is held for the delivery, and no later one."""
@@ -179,10 +183,6 @@ class Holding:
     def jobs_of(self, recipient: Recipient) -> list[Job]:
         """All jobs of a subscription that are held, in their order; every job is looked at."""
         return [job for job in self._jobs.values() if job.recipient == recipient]
-
-    def waiting(self, recipient: Recipient) -> list[Job]:
-        """The jobs of a subscription that have not been sent."""
-        return [*self._lanes.lane(recipient).jobs, *self._waiting.get(recipient, ())]
 
     def lane(self, recipient: Recipient, obj: Any) -> Lane:
         """The lane of a subscription, with the health that ``obj`` has of its receiver."""

@@ -133,7 +133,7 @@ class Loop:
         for job in self._only_held(self._lanes.results()):
             if job.outcome is None:
                 self._lanes.recorded(1)
-                self._holding.put_back(job)
+                self._holding.put_back([job])
                 if not self._lanes.lane(job.recipient).may_start():
                     # What else is ready may have been stopped before this one was back.
                     self._taker.stop([job.recipient])

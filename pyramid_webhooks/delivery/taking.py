@@ -218,9 +218,27 @@ class Taker:
         self._holding.forget(spared)
         self.due.changed(partitions_of(spared))
         self.stop(self._lanes.tripped())
-        # Nothing else of theirs is taken meanwhile: it would be forgotten with what is stopped.
+        # Nothing of theirs is started, or taken, until they are where they have to wait.
         view.met.update(self._tripped)
-        stopped = [job for each in self._tripped for job in self._holding.waiting(each)]
+        stopped = [job for each in self._tripped for job in self._holding.unsent(each)]
+        try:
+            self._read_and_commit(session, view, hints, stopped)
+        except BaseException:
+            self._holding.put_back(stopped)
+            raise
+        self._holding.forget(stopped)
+        if self._tripped:
+            self.due.changed(map(partition_of, self._tripped))
+            self._tripped.clear()
+        self._holding.hold(view.new)
+        self._consequences.note_dropped(view.dropped)
+        self._consequences.note_dropped(self._shortener.refused())
+        self._consequences.note_suspects(dict.fromkeys(view.suspects, PRECONDITIONS))
+        return view
+
+    def _read_and_commit(
+        self, session: Session, view: View, hints: set[Hint], stopped: list[Job]
+    ) -> None:
         seen = self.intake.read(view, hints, stopped, self._must_put_away())
         self._shortener.shorten(view)
         looked = self.due.read(view)
@@ -239,16 +257,6 @@ class Taker:
             self._signals.put_back(set(again))
         self.due.accept(looked)
         self.due.changed(view.touched)
-        for recipient in self._tripped:
-            self._holding.forget(self._holding.unsent(recipient))
-        if self._tripped:
-            self.due.changed(map(partition_of, self._tripped))
-            self._tripped.clear()
-        self._holding.hold(view.new)
-        self._consequences.note_dropped(view.dropped)
-        self._consequences.note_dropped(self._shortener.refused())
-        self._consequences.note_suspects(dict.fromkeys(view.suspects, PRECONDITIONS))
-        return view
 
     def stop(self, recipients: Iterable[Recipient]) -> None:
         """What is ready for these has to wait: their breakers have opened."""

@@ -1,7 +1,7 @@
 """What was committed while the engine's thread was in the middle of something else."""
 
 import pytest
-from ZODB.POSException import StorageError
+from ZODB.POSException import ConflictError, StorageError
 
 from pyramid_webhooks.delivery import taking
 from pyramid_webhooks.delivery.holding import UNPROVEN_ALLOWANCE
@@ -98,6 +98,53 @@ def test_nothing_is_lost_that_comes_while_what_a_receiver_has_ready_is_stopped(
     assert done
     stepping.finish(last, 200)
     assert len(stepping.send_all()) == STRIKES + 1
+
+
+def tripped(stepping):
+    """A request that is under way to a receiver whose breaker has opened, and five are ready."""
+    *struck, late = stepping.sending(STRIKES + 1)
+    stepping.company.add('/NWS/OUN', *[f'ready{number}' for number in range(5)])
+    stepping.cycle_until(lambda: stepping.lanes.lane(late.recipient).jobs)
+    for job in struck:
+        stepping.finish(job, 503)
+    stepping.loop._signals.wake()
+    return late
+
+
+def test_nothing_that_is_stopped_is_started_before_it_is_where_it_has_to_wait(
+    stepping, meanwhile, monkeypatch
+):
+    """It would be sent once more from there."""
+    late = tripped(stepping)
+    started = []
+
+    def work_again():
+        stepping.finish(late, 200)
+        started.append(stepping.lanes.take(0))
+
+    done = meanwhile(work_again)
+    with monkeypatch.context() as patch:
+        patch.setattr(stepping.loop, '_must_record', lambda: False)
+        stepping.cycle()
+    assert done and started == [None]
+    sent = stepping.send_all()
+    assert len(sent) == len({job.message for job in sent}) == STRIKES + 5
+
+
+def test_what_could_not_be_put_where_it_has_to_wait_is_not_lost(stepping, monkeypatch):
+    late = tripped(stepping)
+
+    def conflict(view):
+        raise ConflictError('deliberately')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stepping.loop, '_must_record', lambda: False)
+        patch.setattr(stepping.loop._taker.due, 'read', conflict)
+        with pytest.raises(ConflictError):
+            stepping.cycle()
+    stepping.finish(late, 200)
+    sent = stepping.send_all()
+    assert len(sent) == len({job.message for job in sent}) == STRIKES + 5
 
 
 def test_what_came_meanwhile_is_prepared_although_nothing_was_written(
