@@ -24,6 +24,8 @@ AT_ONCE = 0.0
 #: For a message, so many are looked at of what may be in runs: more than are in memory.
 _LOOK_AT = 2_000
 _PROTOCOL = 4
+#: Runs that a queue keeps itself: two records would have to be stored for each of many queues.
+_BEGUN = 16
 #: What is held is looked at so often: nobody tells when the folder of a subscription is removed.
 HELD_SECONDS = 86_400.0
 
@@ -54,8 +56,8 @@ class Queue(Persistent):
     deliveries have the same.
 
     Of a run that anything was taken from, what is left is kept here, so that taking out one more
-    writes nothing but this. The other runs are among what waits for itself, each under the key of
-    its first delivery.
+    writes nothing but this; and so is a run when there are few here. The other runs are among what
+    waits for itself, each under the key of its first delivery.
 
     :ivar count: how many deliveries wait.
     :ivar indexed: when the schedule knows that something is to be done; None for never.
@@ -107,7 +109,7 @@ class Queue(Persistent):
     def put_run(self, run: Run) -> None:
         """Add the deliveries of a run."""
         key = (AT_ONCE, run.order(0))
-        if not self or key in self._items:
+        if len(self._begun) < _BEGUN or key in self._items:
             self._begun += (Rest(run),)
         else:
             self._items[key] = (run, 0)

@@ -7,7 +7,7 @@ from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 
 from pyramid_webhooks.outbox.run import Row, Run
-from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Queue, Schedule
+from pyramid_webhooks.outbox.schedule import _BEGUN, AT_ONCE, Item, Queue, Schedule
 
 A, B = ('', b'1' * 8), ('', b'2' * 8)
 
@@ -101,6 +101,7 @@ def test_one_run_is_stored_once_for_all_and_outlives_a_restart(database):
 
 
 def test_to_take_one_out_of_a_run_is_to_write_one_small_record(database, monkeypatch):
+    monkeypatch.setattr('pyramid_webhooks.outbox.schedule._BEGUN', 1)
     numbers = list(range(500))
     # As they are recorded: nearly in order.
     for at in range(0, 500, 20):
@@ -126,6 +127,23 @@ def test_to_take_one_out_of_a_run_is_to_write_one_small_record(database, monkeyp
     assert len(stores.sizes) == 1001
     manager.abort()
     connection.close()
+
+
+def test_to_add_one_of_a_few_runs_is_to_write_one_record_beside_it(database, monkeypatch):
+    with database.transaction() as connection:
+        connection.root()['schedule'] = Schedule()
+    for number in range(_BEGUN + 2):
+        with database.transaction() as connection:
+            schedule = connection.root()['schedule']
+            shared = run([number])
+            connection.add(shared)
+            connection.savepoint()
+            stores = Stores(connection, monkeypatch)
+            schedule.put_run(A, shared)
+        if 0 < number < _BEGUN:
+            assert len(stores.sizes) == 1 and stores.sizes[0] < 1500
+    with database.transaction() as connection:
+        assert orders(connection.root()['schedule'].queue(A)) == list(range(_BEGUN + 2))
 
 
 def test_a_queue_of_nothing_but_a_run_is_one_record(database, monkeypatch):
