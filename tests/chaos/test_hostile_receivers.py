@@ -61,21 +61,19 @@ def test_every_mode_ends_in_time_and_the_attempt_says_what_happened(attempts, re
 
 
 @contextlib.contextmanager
-def nobody_accepts(*hosts):
-    """Yield a port on which connections to these hosts are neither accepted nor refused."""
+def nobody_accepts(port, *hosts):
+    """Let connections to this port of these hosts be neither accepted nor refused."""
     with contextlib.ExitStack() as stack:
-        port = 0
         for host in hosts:
             listener = stack.enter_context(socket.socket())
             listener.bind((host, port))
             listener.listen(0)
-            port = listener.getsockname()[1]
             # A full backlog makes the kernel drop what comes next.
             for _ in range(3):
                 waiting = stack.enter_context(socket.socket())
                 waiting.setblocking(False)
                 waiting.connect_ex((host, port))
-        yield port
+        yield
 
 
 class Names:
@@ -124,8 +122,8 @@ NAMES = {
 def test_every_trouble_with_a_name_ends_in_time_and_the_attempt_says_so(tmp_path):
     names = Names()
     with (
-        nobody_accepts(*BLACKHOLES) as port,
-        Receiver(port=port),
+        Receiver() as receiver,
+        nobody_accepts(port := receiver.port, *BLACKHOLES),
         Site(tmp_path, names, **SETTINGS) as site,
         Tripwire() as tripwire,
     ):

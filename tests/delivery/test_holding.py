@@ -27,7 +27,7 @@ class Preparing(Waiting):
         for job in self.lanes.results():
             assert job.outcome is None
             self.lanes.recorded(1)
-            self.holding.put_back(job)
+            self.holding.put_back([job])
 
 
 @pytest.fixture
