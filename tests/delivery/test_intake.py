@@ -313,3 +313,19 @@ def test_a_receiver_that_works_is_not_kept_waiting_by_a_transaction_that_failed(
     reading.read(commit=False)
     reading.read()
     assert not reading.reader.parking.is_waiting(job.recipient)
+
+
+def test_whom_it_has_met_is_known_so_that_nothing_younger_is_sent_to_them_meanwhile(reading):
+    """Those of new deliveries, and those of commands."""
+    for change in (
+        lambda: reading.company.add('/NWS/OUN', 'ann'),
+        lambda: reading.company.at('/', lambda m: [m.deactivate(each) for each in m.values()]),
+    ):
+        change()
+        with reading.database.session() as session:
+            view = reading.view(session)
+            seen = reading.reader.read(view, ())
+            assert len(view.met) == 1
+            session.commit('read')
+            reading.reader.accept(seen)
+            reading.holding.hold(view.new)
