@@ -236,6 +236,10 @@ class Holding:
         """Whether there is more to be prepared at once."""
         return bool(self._movable)
 
+    def can_prepare(self) -> bool:
+        """Whether any of the jobs that wait could be prepared now, as far as is known."""
+        return self.more or bool(self._waiting) and self._lanes.have_moved()
+
     def _next_of(self, recipient: Recipient) -> list[Job]:
         """The next jobs of a subscription, as many as are worth preparing."""
         jobs = self._waiting.get(recipient)

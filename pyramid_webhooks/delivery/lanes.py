@@ -132,6 +132,10 @@ class Lanes:
             moved, self._moved = self._moved, {}
             return moved
 
+    def have_moved(self) -> bool:
+        """Whether there is anything that :meth:`moved` would return."""
+        return bool(self._moved)
+
     def spared(self) -> list[Job]:
         """Take the probes that were not needed: what is older comes before them now."""
         with self._lock:

@@ -80,6 +80,7 @@ class Loop:
             self._member,
             self._clock,
             self._consequences,
+            self._call_senders,
         )
         self._results: list[Job] = []
         self._scanned = -1
@@ -95,6 +96,9 @@ class Loop:
         if results == 1 or self._must_record():
             self._signals.ring()
 
+    def _call_senders(self) -> None:
+        self._senders.want(self._lanes.shortage())
+
     def run(self) -> None:
         """Send until it is told to stop, or the database is closed."""
         try:
@@ -102,7 +106,7 @@ class Loop:
                 try:
                     self._signals.rest(self._taker.rests_until, self._must_record)
                     self._cycle()
-                    self._senders.want(self._lanes.shortage())
+                    self._call_senders()
                 except Exception as error:
                     if self._database.is_closed():
                         logger.info('The database was closed; sending ends.')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from pyramid.registry import Registry
 
@@ -43,6 +43,7 @@ LOOK_SECONDS = 0.2
 class Taker:
     """Reads intakes and schedules, and prepares what they owe.
 
+    :param call_senders: asks for as many senders as have work; called in what takes long.
     :ivar intake: the reader of the intakes.
     :ivar due: the reader of the schedules.
     :ivar failed: whether the last reading failed.
@@ -60,6 +61,7 @@ class Taker:
         member: Member,
         clock: Clock,
         consequences: Consequences,
+        call_senders: Callable[[], None],
     ):
         self._registry = registry
         self._settings = settings
@@ -70,6 +72,7 @@ class Taker:
         self._member = member
         self._clock = clock
         self._consequences = consequences
+        self._call_senders = call_senders
         self.intake = IntakeReader(holding, member, clock, self._pause)
         self.due = DueReader(holding, member, clock, self._pause)
         self._express = Express(holding, member, self.intake.seen, self.intake.parking)
@@ -159,20 +162,35 @@ class Taker:
         started = time.monotonic()
         if started < self._uninterrupted_until:
             return
-        if self._interruptible and self._signals.has_hints():
-            _, hints = self._signals.collect()
-            complete = False
-            self._interrupted = True
-            try:
-                with self._database.session() as session:
-                    complete = self._take_express(session, self._hints | hints)
-                give_way()
-            finally:
-                self._uninterrupted_until = 2 * time.monotonic() - started
-                if not complete:
-                    self._signals.put_back(hints)
-                    # What is left has to be read in the ordinary way first.
-                    self._interruptible = False
+        try:
+            if self._interruptible and self._signals.has_hints():
+                self._take_meanwhile()
+            elif self._interruptible and self._holding.can_prepare():
+                self._prepare_meanwhile()
+            # Those that were there may have got receivers that do not answer.
+            self._call_senders()
+        finally:
+            now = time.monotonic()
+            self._uninterrupted_until = max(2 * now - started, started + READ_SECONDS)
+
+    def _take_meanwhile(self) -> None:
+        _, hints = self._signals.collect()
+        complete = False
+        self._interrupted = True
+        try:
+            with self._database.session() as session:
+                complete = self._take_express(session, self._hints | hints)
+            give_way()
+        finally:
+            if not complete:
+                self._signals.put_back(hints)
+                # What is left has to be read in the ordinary way first.
+                self._interruptible = False
+
+    def _prepare_meanwhile(self) -> None:
+        with self._database.session() as session:
+            recipients = Recipients(self._registry, self._settings, session.connection)
+            self._offer(View(session.outboxes, recipients))
 
     def take(self, session: Session, hints: set[Hint]) -> None:
         """Read what is owed, and hand to the senders what they can send next."""

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyramid_zodbconn import get_connection
 
-from pyramid_webhooks.delivery import parking
+from pyramid_webhooks.delivery import parking, sender
 from pyramid_webhooks.delivery.holding import ALLOWANCE, UNPROVEN_ALLOWANCE
 from pyramid_webhooks.interfaces import IDeliveryEngine
 from pyramid_webhooks.outbox.owed import RESEND
@@ -255,6 +255,8 @@ def test_a_receiver_that_works_gets_its_deliveries_while_those_of_others_are_put
         return original(found)
 
     monkeypatch.setattr(parking, '_LONGEST_REST', 0.3)
+    # All senders that there are wait for those that do not answer.
+    monkeypatch.setattr(sender, '_IDLE_SECONDS', 0.02)
     with Receiver() as dead, Receiver() as other:
         over = threading.Event()
         for each in (dead, other):

@@ -5,6 +5,7 @@ from ZODB.POSException import ConflictError, StorageError
 
 from pyramid_webhooks.delivery import taking
 from pyramid_webhooks.delivery.holding import UNPROVEN_ALLOWANCE
+from pyramid_webhooks.delivery.lane import PROVEN_AHEAD
 from pyramid_webhooks.outbox.intake import PAGE_SIZE
 from pyramid_webhooks.outbox.segment import Segment
 from pyramid_webhooks.resources.health import STRIKES
@@ -100,6 +101,37 @@ def test_nothing_is_lost_that_comes_while_what_a_receiver_has_ready_is_stopped(
     assert len(stepping.send_all()) == STRIKES + 1
 
 
+def test_what_waits_in_memory_goes_on_while_the_engine_is_busy_otherwise(
+    stepping, meanwhile, monkeypatch
+):
+    """A receiver that answers at once would have nothing to do until that is over."""
+    (first,) = stepping.sending(1)
+    stepping.finish(first, 200)
+    lane = stepping.lanes.lane(first.recipient)
+    stepping.company.add('/NWS/OUN', *[f'more{number}' for number in range(2 * PROVEN_AHEAD)])
+    stepping.cycle_until(lambda: len(lane.jobs) == PROVEN_AHEAD)
+    taker = stepping.loop._taker
+    ready = []
+
+    def send_some():
+        for _ in range(PROVEN_AHEAD // 2):
+            stepping.finish(stepping.lanes.take(0), 200)
+
+    original = taker.due.read
+
+    def read(view):
+        ready.append(len(lane.jobs))
+        return original(view)
+
+    done = meanwhile(send_some)
+    monkeypatch.setattr(taker.due, 'read', read)
+    monkeypatch.setattr(stepping.loop, '_must_record', lambda: False)
+    stepping.loop._signals.wake()
+    stepping.cycle()
+    assert done
+    assert ready == [PROVEN_AHEAD]
+
+
 def tripped(stepping):
     """A request that is under way to a receiver whose breaker has opened, and five are ready."""
     *struck, late = stepping.sending(STRIKES + 1)
@@ -165,6 +197,8 @@ def test_what_came_meanwhile_is_prepared_although_nothing_was_written(
 def test_what_takes_long_goes_on_however_much_is_committed(stepping, monkeypatch):
     """Among other things, no sign of life is given before it is over."""
     taker, signals = stepping.loop._taker, stepping.loop._signals
+    monkeypatch.setattr(taking, 'READ_SECONDS', 0)
+    taker._uninterrupted_until = 0
     opened = []
     original = taker._database.session
 
