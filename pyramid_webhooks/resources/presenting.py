@@ -40,14 +40,24 @@ def subscriptions_json(subscriptions: Iterable[Any], request: Any) -> list[dict[
 
 def _subscription_json(subscription: Any, addresses: Addresses) -> dict[str, Any]:
     url, path = addresses.of(subscription)
+    shown = subscription.shown(_values_json).copy()
+    if shown['events'] is not None:
+        shown['events'] = shown['events'].copy()
+    shown['headers'] = shown['headers'].copy()
+    shown['url'] = url
+    shown['path'] = path
+    shown['attempts_url'] = f'{url}/{ATTEMPTS}'
+    shown.update(public_keys_json(subscription))
+    return shown
+
+
+def _values_json(subscription: Any) -> dict[str, Any]:
+    """What can be said of a subscription without a request; places for the rest."""
     events, for_, when = subscription.wanted
-    headers = subscription.headers
-    created, modified = subscription.created, subscription.modified
-    created_text = _time(created)
     return {
         'id': subscription.id,
-        'url': url,
-        'path': path,
+        'url': None,
+        'path': None,
         'kind': subscription.kind,
         'to': subscription.to,
         'events': None if events is None else list(events),
@@ -58,12 +68,11 @@ def _subscription_json(subscription: Any, addresses: Addresses) -> dict[str, Any
         'dialect': subscription.dialect,
         'active': subscription.active,
         'status_message': subscription.status_message,
-        'headers': shown_headers(headers) if headers else {},
+        'headers': shown_headers(subscription.headers),
         'description': subscription.description,
-        'created': created_text,
-        'modified': created_text if modified == created else _time(modified),
-        'attempts_url': f'{url}/{ATTEMPTS}',
-        **public_keys_json(subscription),
+        'created': _time(subscription.created),
+        'modified': _time(subscription.modified),
+        'attempts_url': None,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from persistent import Persistent
@@ -145,6 +145,10 @@ class SubscriptionBehaviour:
         """The grants, as Pyramid's ACL authorization wants them."""
         return [(Allow, userid, tuple(names)) for userid, names in self.grants().items()]
 
+    def shown(self, show: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """What ``show`` makes of its values, and of nothing else."""
+        return show(self)
+
 
 @implementer(ISubscription)
 class Subscription(SubscriptionBehaviour, RotatingSecrets, Persistent):
@@ -186,6 +190,21 @@ class Subscription(SubscriptionBehaviour, RotatingSecrets, Persistent):
         self._created = self._modified = time.time()
         self.removed = False
         self.log = AttemptLog()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if not name.startswith(('_p_', '_v_')):
+            self._v_shown = None
+
+    def shown(self, show: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """What ``show`` makes of its values, made anew when one of them is set.
+
+        It is gone with the values when they are no longer those of the database.
+        """
+        shown: dict[str, Any] | None = getattr(self, '_v_shown', None)
+        if shown is None:
+            shown = self._v_shown = show(self)
+        return shown
 
     @property
     def wanted(self) -> Wanted:  # type: ignore[override]
