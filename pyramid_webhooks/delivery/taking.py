@@ -83,7 +83,7 @@ class Taker:
         self._taken_at = 0.0
         self._returned = False
         self._interruptible = self._interrupted = False
-        self._uninterrupted_until = 0.0
+        self._uninterrupted_until = self._looked_after = 0.0
         self.failed = False
         self.rests_until = 0.0
 
@@ -165,13 +165,14 @@ class Taker:
         try:
             if self._interruptible and self._signals.has_hints():
                 self._take_meanwhile()
-            elif self._interruptible and self._holding.can_prepare():
-                self._prepare_meanwhile()
-            # Those that were there may have got receivers that do not answer.
-            self._call_senders()
+            if started >= self._looked_after + READ_SECONDS:
+                self._looked_after = started
+                if self._interruptible and self._holding.can_prepare():
+                    self._prepare_meanwhile()
+                # Those that were there may have got receivers that do not answer.
+                self._call_senders()
         finally:
-            now = time.monotonic()
-            self._uninterrupted_until = max(2 * now - started, started + READ_SECONDS)
+            self._uninterrupted_until = 2 * time.monotonic() - started
 
     def _take_meanwhile(self) -> None:
         _, hints = self._signals.collect()

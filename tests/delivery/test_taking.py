@@ -197,8 +197,6 @@ def test_what_came_meanwhile_is_prepared_although_nothing_was_written(
 def test_what_takes_long_goes_on_however_much_is_committed(stepping, monkeypatch):
     """Among other things, no sign of life is given before it is over."""
     taker, signals = stepping.loop._taker, stepping.loop._signals
-    monkeypatch.setattr(taking, 'READ_SECONDS', 0)
-    taker._uninterrupted_until = 0
     opened = []
     original = taker._database.session
 
