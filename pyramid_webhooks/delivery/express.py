@@ -7,7 +7,7 @@ sent at once is looked for first, and again while that is going on.
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.jobs import Job
@@ -24,6 +24,20 @@ from pyramid_webhooks.outbox.segment import Entry, Segment
 #: When there are more entries than that, or new deliveries, all are read in the ordinary way.
 _READ_LIMIT = 1_000
 _DELIVERY_LIMIT = 5_000
+
+
+class _Rooms(dict[Recipient, int]):
+    """How many new deliveries of each recipient can be sent as they come.
+
+    :param find: asked once for each recipient.
+    """
+
+    def __init__(self, find: Callable[[Recipient], int]):
+        self._find = find
+
+    def __missing__(self, recipient: Recipient) -> int:
+        room = self[recipient] = self._find(recipient)
+        return room
 
 
 class Express:
@@ -53,8 +67,8 @@ class Express:
         complete = True
         found: list[tuple[bytes, Job]] = []
         read: dict[Place, Read] = {}
-        entries = 0
-        rooms: dict[Recipient, int] = {}
+        entries = deliveries = 0
+        rooms = _Rooms(lambda each: 0 if each in apart else self._room(view, each))
         for home, outbox in view.outboxes.items():
             for segment in self._segments(home, outbox, hints):
                 entries += len(segment)
@@ -64,24 +78,23 @@ class Express:
                 whole = True
                 for key, entry in list(segment.items()):
                     if self._is_plain(entry, home):
-                        found += self._jobs(home, segment, key, entry)
+                        jobs, left = self._jobs(home, segment, key, entry, rooms)
+                        found += jobs
+                        deliveries += len(jobs) + left
+                        whole = whole and not left
                     else:
                         # It may be older than what else there is for the same.
                         database = entry.database_in(home)
                         rooms.update(((database, oid), 0) for oid in entry.oids())
                         whole = False
-                    if len(found) > _DELIVERY_LIMIT:
+                    if deliveries > _DELIVERY_LIMIT:
                         return False, {}
                 if whole:
                     read[(home, segment._p_oid)] = (segment, segment._p_serial)
                 complete = complete and whole
         for _, job in sorted(found, key=lambda pair: (pair[0], pair[1].entry)):
-            recipient = job.recipient
-            if recipient not in rooms:
-                met = recipient in apart
-                rooms[recipient] = 0 if met else self._room(view, recipient)
-            if rooms[recipient] > 0:
-                rooms[recipient] -= 1
+            if rooms[job.recipient] > 0:
+                rooms[job.recipient] -= 1
                 view.new.append(job)
             else:
                 complete = False
@@ -105,9 +118,13 @@ class Express:
         return is_there(entry.message, home) and entry.message.event != PING
 
     def _jobs(
-        self, home: str, segment: Segment, key: bytes, entry: Entry
-    ) -> Iterator[tuple[bytes, Job]]:
-        """Yield (serial of the message, job) of those that do not wait for better times."""
+        self, home: str, segment: Segment, key: bytes, entry: Entry, rooms: _Rooms
+    ) -> tuple[list[tuple[bytes, Job]], int]:
+        """What an entry owes to those that do not wait for better times.
+
+        :returns: (serial of the message, job) of each for whom there is room; and how many there
+            are for whom there is none.
+        """
         serving, message = self._member.serving, entry.message
         database, oids = entry.database_in(home), entry.oids()
         waiting = self._parking.waiting(database)
@@ -116,11 +133,18 @@ class Express:
             if len(free) < len(oids):
                 self._parking.note(home, segment._p_oid, key)
             oids = free
+        found: list[tuple[bytes, Job]] = []
+        left = 0
         for oid in oids:
             recipient = (database, oid)
             if partition_of(recipient) in serving:
                 if (home, key, recipient) not in self._holding:
-                    yield message._p_serial, new_job(home, segment, key, entry, recipient)
+                    if rooms[recipient] > 0:
+                        job = new_job(home, segment, key, entry, recipient)
+                        found.append((message._p_serial, job))
+                    else:
+                        left += 1
+        return found, left
 
     def _room(self, view: View, recipient: Recipient) -> int:
         """How many new deliveries of a receiver can be sent as they come; as a rule, any number.

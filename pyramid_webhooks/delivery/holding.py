@@ -23,8 +23,10 @@ SLOW_ALLOWANCE = 64
 FAILING_ALLOWANCE = 4
 #: Jobs in memory altogether. Receivers that have not proved themselves get less as it fills.
 WINDOW = 20_000
-#: Jobs that are prepared in one transaction, and those of one more subscription.
+#: Jobs that are prepared in one transaction, and those of one more subscription; the lower limit
+#: is of receivers that have not proved themselves. Those that have do not wait for them.
 PREPARE_LIMIT = 100
+_UNPROVEN_PREPARE_LIMIT = 10
 #: Deliveries of one subscription that are dropped in one transaction.
 DROP_LIMIT = 2_000
 #: How often a subscription that can not be read is looked at.
@@ -245,6 +247,20 @@ class Holding:
         jobs = self._waiting.get(recipient)
         return jobs[: max(0, self._lanes.lane(recipient).ahead())] if jobs else []
 
+    def _next_movable(self) -> list[Recipient]:
+        """Whose jobs are looked at next."""
+        found: list[Recipient] = []
+        unproven = 0
+        for recipient in self._movable:
+            if len(found) == PREPARE_LIMIT:
+                break
+            if self._lanes.lane(recipient).health.proven or recipient not in self._waiting:
+                found.append(recipient)
+            elif unproven < _UNPROVEN_PREPARE_LIMIT:
+                unproven += 1
+                found.append(recipient)
+        return found
+
     def prepare(self, view: View) -> tuple[list[Job], list[Job]]:
         """Prepare the next jobs of each lane; not too many of them in one transaction.
 
@@ -260,10 +276,7 @@ class Holding:
         returned: list[Job] = []
         # Most of the time the others are as many as before, and no more of theirs is prepared.
         self._movable |= self._lanes.moved()
-        lines = {
-            recipient: self._next_of(recipient)
-            for recipient in itertools.islice(self._movable, PREPARE_LIMIT)
-        }
+        lines = {recipient: self._next_of(recipient) for recipient in self._next_movable()}
         taken: Counter[Recipient] = Counter()
         for step, job in enumerate(_in_turns(lines.values())):
             if len(ready) >= PREPARE_LIMIT:

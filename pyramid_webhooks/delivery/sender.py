@@ -25,6 +25,8 @@ from pyramid_webhooks.settings import Settings
 logger = logging.getLogger(__name__)
 USER_AGENT = 'pyramid_webhooks'
 _IDLE_SECONDS = 30.0
+#: To start a thread takes until it runs, for which it needs the interpreter.
+_START_SECONDS = 0.002
 
 
 class Sender:
@@ -159,9 +161,12 @@ class SenderThreads:
         self._threads: set[threading.Thread] = set()
 
     def want(self, count: int) -> None:
-        """Have ``count`` more threads, up to the limit."""
+        """Have ``count`` more threads, up to the limit; not all at once where that takes long."""
+        until = time.monotonic() + _START_SECONDS
         with self._lock:
-            for _ in range(min(count, self._limit - len(self._threads))):
+            for started in range(min(count, self._limit - len(self._threads))):
+                if started and time.monotonic() > until:
+                    break
                 thread = threading.Thread(
                     target=self._run, name='pyramid_webhooks-sender', daemon=True
                 )

@@ -3,6 +3,8 @@
 import pytest
 
 from pyramid_webhooks.delivery.holding import PREPARE_LIMIT
+from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.sender import SenderThreads
 from pyramid_webhooks.resources.health import Health
 from tests.delivery.test_shortening import Waiting
 
@@ -73,7 +75,34 @@ def test_of_many_lanes_all_are_prepared_although_it_takes_more_than_one_transact
         company.subscribe('/', 'http://127.0.0.1:1/')
     company.add('/NWS/OUN', 'fay', 'gil')
     preparing.read()
-    prepared = 0
+    prepared = []
     while preparing.holding.more:
-        prepared += preparing.prepare()
-    assert prepared == 2 * (PREPARE_LIMIT + 1)
+        prepared.append(preparing.prepare())
+    assert sum(prepared) == 2 * (PREPARE_LIMIT + 1)
+    # Those that work do not wait long for those of which nobody knows.
+    assert max(prepared) <= PREPARE_LIMIT // 4
+
+
+def test_those_that_work_are_all_prepared_together(preparing):
+    company = preparing.company
+    for _ in range(PREPARE_LIMIT // 2):
+        company.subscribe('/', 'http://127.0.0.1:1/')
+    company.add('/NWS/OUN', 'fay')
+    preparing.read()
+    for recipient in list(preparing.holding._waiting):
+        preparing.lanes.know(recipient, Health(successes=10))
+    assert preparing.prepare() == 5 + PREPARE_LIMIT // 2 + 1
+
+
+def test_senders_are_started_a_few_at_a_time_where_that_takes_long(monkeypatch):
+    lanes = Lanes(8, 8)
+    threads = SenderThreads(lanes, None, 8, None)
+    monkeypatch.setattr('pyramid_webhooks.delivery.sender._START_SECONDS', -1)
+    for count in (1, 2):
+        threads.want(8)
+        assert len(threads._threads) == count
+    monkeypatch.setattr('pyramid_webhooks.delivery.sender._START_SECONDS', 60)
+    threads.want(20)
+    assert len(threads._threads) == 8
+    lanes.close()
+    assert threads.join(10)
