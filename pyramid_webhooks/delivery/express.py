@@ -126,13 +126,10 @@ class Express:
             are for whom there is none.
         """
         serving, message = self._member.serving, entry.message
-        database, oids = entry.database_in(home), entry.oids()
-        waiting = self._parking.waiting(database)
-        if waiting:
-            free = [oid for oid in oids if oid not in waiting]
-            if len(free) < len(oids):
-                self._parking.note(home, segment._p_oid, key)
-            oids = free
+        database = entry.database_in(home)
+        oids, some_wait = self._parking.split(database, entry.owed)
+        if some_wait:
+            self._parking.note(home, segment._p_oid, key)
         found: list[tuple[bytes, Job]] = []
         left = 0
         for oid in oids:

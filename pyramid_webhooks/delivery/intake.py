@@ -195,12 +195,10 @@ class IntakeReader:
         for key, entry in list(segment.items()):
             database = entry.database_in(home)
             oids = entry.oids()
-            waiting = self.parking.waiting(database)
-            if waiting and entry.message is not None and entry.details is None and oids[1:]:
-                free = [oid for oid in oids if oid not in waiting]
-                if len(free) < len(oids):
+            if entry.message is not None and entry.details is None and oids[1:]:
+                oids, some_wait = self.parking.split(database, entry.owed)
+                if some_wait:
                     self.parking.note(home, segment._p_oid, key)
-                oids = free
             mine = [oid for oid in oids if partition_of((database, oid)) in serving]
             if mine and entry.message is None:
                 view.met.update((database, oid) for oid in mine)

@@ -28,6 +28,8 @@ _RUN_LIMIT = 500
 #: Putting away takes no more than one part in so many of the time, but waits no longer than this.
 _REST = 300
 _LONGEST_REST = 30.0
+#: Results of :meth:`Parking.split` that are kept.
+_SPLIT_LIMIT = 100
 
 _NOBODY: frozenset[bytes] = frozenset()
 
@@ -44,6 +46,7 @@ class Parking:
         self._holding = holding
         self._pause = pause
         self._waiting: dict[str, set[bytes]] = {}
+        self._split: dict[tuple[str, bytes], tuple[list[bytes], bool]] = {}
         self._segments: dict[tuple[str, bytes], None] = {}
         self._leaving_segments: dict[tuple[str, bytes], None] = {}
         self._entries: set[bytes] = set()
@@ -60,6 +63,21 @@ class Parking:
         """The oids of the subscriptions there whose deliveries wait."""
         return self._waiting.get(database, _NOBODY)
 
+    def split(self, database: str, owed: bytes) -> tuple[list[bytes], bool]:
+        """Of packed oids, those of subscriptions whose deliveries do not wait; and whether any do.
+
+        Most entries are owed to the same ones as the entry before.
+        """
+        known = self._split.get((database, owed))
+        if known is None:
+            oids, waiting = unpack(owed), self.waiting(database)
+            free = [oid for oid in oids if oid not in waiting] if waiting else oids
+            known = free, len(free) < len(oids)
+            if len(self._split) >= _SPLIT_LIMIT:
+                self._split.clear()
+            self._split[database, owed] = known
+        return known
+
     def is_waiting(self, recipient: Recipient) -> bool:
         """Whether the deliveries of a subscription wait, so that further ones have to as well."""
         return recipient[1] in self.waiting(recipient[0])
@@ -70,7 +88,9 @@ class Parking:
 
     def add(self, home: str, segment: bytes, entry: bytes, recipient: Recipient) -> None:
         """What an entry of a segment owes to a subscription waits, and so does what comes next."""
-        self._waiting.setdefault(recipient[0], set()).add(recipient[1])
+        if not self.is_waiting(recipient):
+            self._waiting.setdefault(recipient[0], set()).add(recipient[1])
+            self._split.clear()
         self.note(home, segment, entry)
 
     def note(self, home: str, segment: bytes, entry: bytes) -> None:
@@ -121,6 +141,7 @@ class Parking:
         # What is there from the last time was put away by a transaction that failed.
         for database, oid in self._freed:
             self._waiting[database].add(oid)
+        self._split.clear()
         self._released |= self._freed
         self._leaving_segments |= self._segments
         self._segments = {}
@@ -160,6 +181,7 @@ class Parking:
             self._hurried = {}
             for database, oid in self._released:
                 self._waiting[database].discard(oid)
+            self._split.clear()
             self._freed, self._released = self._released, {}
         self._overlooked = dict(self._segments) if self._freed else {}
 

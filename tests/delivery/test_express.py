@@ -278,3 +278,20 @@ def test_a_receiver_that_works_gets_its_deliveries_while_those_of_others_are_put
         company.settle()
         assert len(names_of(dead)) == 2 * len(names) + 2
         assert len(names_of(other)) == 3 * len(names) + 2
+
+
+def test_who_waits_is_known_at_once(reading, works):
+    """Also when the transaction that put the last of it away has failed."""
+    parking, packed = reading.reader.parking, works[1]
+    assert parking.split('', packed) == ([packed], False)
+    parking.add('', b'segment', b'entry', works)
+    assert parking.split('', packed) == ([], True)
+    parking.forget()
+    parking.add('', b'segment', b'entry', works)
+    parking._segments.clear()
+    parking.hurry([works])
+    with reading.database.session() as session:
+        parking.put_away(reading.view(session))
+        assert parking.split('', packed) == ([packed], False)
+        parking.put_away(reading.view(session), more=True)
+        assert parking.split('', packed) == ([], True)
