@@ -22,7 +22,7 @@ from pyramid_webhooks.outbox.owed import LAST, RESEND
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Item, Recipient
-from pyramid_webhooks.outbox.segment import Entry, Segment
+from pyramid_webhooks.outbox.segment import OID_SIZE, Entry, Segment
 
 logger = logging.getLogger(__name__)
 
@@ -194,11 +194,13 @@ class IntakeReader:
         serving = self._member.serving
         for key, entry in list(segment.items()):
             database = entry.database_in(home)
-            oids = entry.oids()
-            if entry.message is not None and entry.details is None and oids[1:]:
+            is_plain = entry.message is not None and entry.details is None
+            if is_plain and len(entry.owed) > OID_SIZE:
                 oids, some_wait = self.parking.split(database, entry.owed)
                 if some_wait:
                     self.parking.note(home, segment._p_oid, key)
+            else:
+                oids = entry.oids()
             mine = [oid for oid in oids if partition_of((database, oid)) in serving]
             if mine and entry.message is None:
                 view.met.update((database, oid) for oid in mine)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyramid_zodbconn import get_connection
 
-from pyramid_webhooks.delivery import parking, sender
+from pyramid_webhooks.delivery import holding, parking, sender
 from pyramid_webhooks.delivery.holding import ALLOWANCE, UNPROVEN_ALLOWANCE
 from pyramid_webhooks.interfaces import IDeliveryEngine
 from pyramid_webhooks.outbox.owed import RESEND
@@ -295,3 +295,15 @@ def test_who_waits_is_known_at_once(reading, works):
         assert parking.split('', packed) == ([packed], False)
         parking.put_away(reading.view(session), more=True)
         assert parking.split('', packed) == ([], True)
+
+
+def test_what_there_is_no_room_for_is_left_to_the_ordinary_reading(reading, works, monkeypatch):
+    monkeypatch.setattr(holding, 'ALLOWANCE', 2)
+    reading.company.add('/NWS/OUN', 'ann', 'ben', 'cid')
+    jobs, complete = reading.read_express()
+    assert (len(jobs), complete) == (2, False)
+    assert reading.read_express() == ([], False)
+    assert sum(map(len, (jobs, reading.send(works)))) == 4
+    reading.read_all()
+    (last,) = reading.send(works)
+    assert last.created > jobs[-1].created

@@ -3,8 +3,6 @@
 import pytest
 
 from pyramid_webhooks.delivery.holding import PREPARE_LIMIT
-from pyramid_webhooks.delivery.lanes import Lanes
-from pyramid_webhooks.delivery.sender import SenderThreads
 from pyramid_webhooks.resources.health import Health
 from tests.delivery.test_shortening import Waiting
 
@@ -92,17 +90,3 @@ def test_those_that_work_are_all_prepared_together(preparing):
     for recipient in list(preparing.holding._waiting):
         preparing.lanes.know(recipient, Health(successes=10))
     assert preparing.prepare() == 5 + PREPARE_LIMIT // 2 + 1
-
-
-def test_senders_are_started_a_few_at_a_time_where_that_takes_long(monkeypatch):
-    lanes = Lanes(8, 8)
-    threads = SenderThreads(lanes, None, 8, None)
-    monkeypatch.setattr('pyramid_webhooks.delivery.sender._START_SECONDS', -1)
-    for count in (1, 2):
-        threads.want(8)
-        assert len(threads._threads) == count
-    monkeypatch.setattr('pyramid_webhooks.delivery.sender._START_SECONDS', 60)
-    threads.want(20)
-    assert len(threads._threads) == 8
-    lanes.close()
-    assert threads.join(10)

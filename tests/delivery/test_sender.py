@@ -8,7 +8,8 @@ import requests
 from pyramid.config import Configurator
 
 from pyramid_webhooks.delivery.jobs import Job, Outgoing, Prepared
-from pyramid_webhooks.delivery.sender import Sender
+from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.sender import Sender, SenderThreads
 from pyramid_webhooks.delivery.transport import make_transport
 from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.interfaces import IDestinationPolicy, ISettings
@@ -168,3 +169,17 @@ def test_secrets_are_in_no_repr(send):
     job = send(secrets={secret: None})
     assert secret not in repr(job.prepared)
     assert secret not in repr(dataclasses.asdict(job.prepared)['outgoing'])
+
+
+def test_senders_are_started_a_few_at_a_time_where_that_takes_long(monkeypatch):
+    lanes = Lanes(8, 8)
+    threads = SenderThreads(lanes, None, 8, None)
+    monkeypatch.setattr('pyramid_webhooks.delivery.sender._START_SECONDS', -1)
+    for count in (1, 2):
+        threads.want(8)
+        assert len(threads._threads) == count
+    monkeypatch.setattr('pyramid_webhooks.delivery.sender._START_SECONDS', 60)
+    threads.want(20)
+    assert len(threads._threads) == 8
+    lanes.close()
+    assert threads.join(10)
