@@ -74,6 +74,12 @@ class View:
         """The schedule of a subscription in the outbox of ``home``."""
         return self.outboxes[home].schedule_of(recipient)
 
+    def save(self) -> None:
+        """Make what was changed so far ready to be committed, so that less is left to be done."""
+        # All of them are in the same transaction.
+        outbox = next(iter(self.outboxes.values()))
+        outbox._p_jar.transaction_manager.savepoint(optimistic=True)
+
     def hold(self, home: str, recipient: Recipient) -> None:
         """Let what waits for a subscription wait until it is active.
 

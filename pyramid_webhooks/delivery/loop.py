@@ -40,7 +40,11 @@ _KEEP_SECONDS = 0.25
 #: Results that are recorded in one transaction.
 _RECORD_LIMIT = 100
 #: Single results cost a transaction each: they wait so long for others to join them.
-_RECORD_SECONDS = 0.02
+_RECORD_SECONDS = 0.03
+#: The best time is when what was just committed has been sent: they are in the way of nothing then.
+#: So that is when they are recorded once they have waited so long; a single one, so long.
+_RECORD_NEXT_SECONDS = 0.02
+_RECORD_ALONE_SECONDS = 0.01
 
 
 class Loop:
@@ -193,14 +197,20 @@ class Loop:
         self._looked_at = now
         return self._database.has_news()
 
-    def _must_record(self) -> bool:
-        """Whether there are results that have waited long enough for others to join them."""
+    def _must_record(self, next_to_new: bool = False) -> bool:
+        """Whether there are results that have waited long enough for others to join them.
+
+        :param next_to_new: whether there is something new that is sent before.
+        """
         if self._results:
             return True
         count, since = self._lanes.waiting_results()
         if not count:
             return False
-        if time.monotonic() - since >= _RECORD_SECONDS:
+        patience = _RECORD_SECONDS
+        if next_to_new:
+            patience = _RECORD_ALONE_SECONDS if count == 1 else _RECORD_NEXT_SECONDS
+        if time.monotonic() - since >= patience:
             return True
         if self._lanes.results_in_the_way(_RECORD_LIMIT):
             return True
@@ -223,7 +233,7 @@ class Loop:
 
     def _work(self, hints: set[Hint]) -> None:
         self._lanes.ahead = self._clock.ahead()
-        recording = self._must_record()
+        recording = self._must_record(next_to_new=bool(hints))
         if recording:
             self._collect()
         with self._database.session() as session:

@@ -28,6 +28,9 @@ _RUN_LIMIT = 500
 #: Putting away takes no more than one part in so many of the time, but waits no longer than this.
 _REST = 300
 _LONGEST_REST = 30.0
+#: Receivers after which what was changed is made ready for the commit: it keeps others from
+#: committing, and the interpreter from everybody.
+_SAVE_STEPS = 10
 #: Results of :meth:`Parking.split` that are kept.
 _SPLIT_LIMIT = 100
 
@@ -168,8 +171,12 @@ class Parking:
             for oid in unpack(packed):
                 lists.setdefault((home, (database, oid)), []).append(found)
         runs: dict[tuple[str, tuple[int, ...]], list[Run]] = {}
-        for step, ((home, recipient), found) in enumerate(lists.items()):
+        # What several receivers change is not made ready again and again.
+        for step, (home, recipient) in enumerate(sorted(lists, key=_partition)):
+            found = lists[home, recipient]
             known = (home, tuple(map(id, found)))
+            if step and not step % _SAVE_STEPS:
+                view.save()
             self._pause(step)
             if known not in runs:
                 runs[known] = _runs(found)
@@ -240,6 +247,10 @@ class Parking:
             health = self._holding.lane(recipient, obj).health
             if health.is_open:
                 schedule.put_off(recipient, health.probe_at)
+
+
+def _partition(place: tuple[str, Recipient]) -> int:
+    return partition_of(place[1])
 
 
 def _runs(found: list[list[Row]]) -> list[Run]:

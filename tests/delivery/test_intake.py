@@ -73,6 +73,49 @@ def test_what_is_put_away_together_is_in_the_order_of_the_commits(reading):
     assert len(created) == 20 and created == sorted(created)
 
 
+class Savepoints:
+    """Counts the savepoints of a transaction, with nothing of its own to commit."""
+
+    count = 0
+
+    def savepoint(self):
+        self.count += 1
+        return self
+
+    def rollback(self):
+        raise AssertionError('Nobody goes back to it.')
+
+    def sortKey(self):
+        return 'savepoints'
+
+    def abort(self, transaction):
+        pass
+
+    tpc_begin = commit = tpc_vote = tpc_finish = tpc_abort = abort
+
+
+def test_what_many_receivers_wait_for_is_made_ready_before_the_commit_begins(reading):
+    """And it is in the schedule of each once, also when it had to be done once more."""
+    count = 2 * PARTITIONS
+    for number in range(count):
+        reading.company.subscribe('/', f'http://127.0.0.1:1/{number}')
+    reading.company.add('/NWS/OUN', *[f'e{number}' for number in range(UNPROVEN_ALLOWANCE)])
+    reading.read()
+    reading.company.add('/NWS/OUN', 'one', 'more')
+    reading.read(put_away=False)
+    assert reading.waiting() == []
+    assert reading.read(commit=False)[0] == []
+    assert reading.waiting() == []
+    savepoints = Savepoints()
+    with reading.database.session() as session:
+        session.connection.transaction_manager.get().join(savepoints)
+        seen = reading.reader.read(reading.view(session), ())
+        session.commit('read')
+        reading.reader.accept(seen)
+    assert savepoints.count == count // 10
+    assert reading.waiting() == [(AT_ONCE, False)] * 2 * (count + 1)
+
+
 def test_what_waits_for_a_probe_waits_although_the_failures_are_not_recorded_yet(reading):
     reading.company.add('/NWS/OUN', 'first')
     ((job,), _, _) = reading.read()

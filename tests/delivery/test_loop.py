@@ -1,11 +1,13 @@
 """What the engine's thread does in which order, and what is left when some of it fails."""
 
 import threading
+import time
 
 import pytest
 from ZODB.POSException import ReadConflictError, StorageError
 
 from pyramid_webhooks import manager_of
+from pyramid_webhooks.delivery import loop
 from pyramid_webhooks.delivery.holding import Holding
 from pyramid_webhooks.outbox.owed import recipient_key
 from pyramid_webhooks.outbox.root import outbox_of, partition_of
@@ -61,6 +63,28 @@ def test_a_receiver_is_probed_although_something_was_not_sent_when_its_breaker_o
     assert stepping.lanes.take(0) is None
     stepping.finish(last)
     stepping.cycle_until(lambda: stepping.lanes.take(0))
+
+
+@pytest.mark.parametrize(
+    'results, longest',
+    [(1, '_RECORD_NEXT_SECONDS'), (2, '_RECORD_ALONE_SECONDS')],
+    ids=['a single one', 'several'],
+)
+def test_results_are_recorded_when_something_new_is_sent(stepping, monkeypatch, results, longest):
+    """Then that is in the way of nothing. Until then, they wait for others."""
+    jobs = stepping.sending(results)
+    stepping.hear()
+    monkeypatch.setattr(loop, '_RECORD_SECONDS', 1000)
+    monkeypatch.setattr(loop, longest, 1000)
+    for job in jobs:
+        stepping.finish(job, 200)
+    time.sleep(0.03)  # Long enough, were there something new.
+    stepping.loop._signals.wake()
+    stepping.cycle()
+    assert stepping.owed() == results
+    stepping.company.add('/NWS/OUN', 'new')
+    stepping.cycle()
+    assert stepping.owed() == 1
 
 
 def test_what_is_due_is_read_again_when_the_transaction_that_read_it_fails(stepping, failing):

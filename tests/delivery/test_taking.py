@@ -93,7 +93,7 @@ def test_nothing_is_lost_that_comes_while_what_a_receiver_has_ready_is_stopped(
     done = meanwhile(work_again)
     with monkeypatch.context() as patch:
         # A little earlier, none of the results would have waited long enough.
-        patch.setattr(stepping.loop, '_must_record', lambda: False)
+        patch.setattr(stepping.loop, '_must_record', lambda **_: False)
         stepping.loop._signals.wake()
         stepping.cycle()
     assert done
@@ -125,7 +125,7 @@ def test_what_waits_in_memory_goes_on_while_the_engine_is_busy_otherwise(
 
     done = meanwhile(send_some)
     monkeypatch.setattr(taker.due, 'read', read)
-    monkeypatch.setattr(stepping.loop, '_must_record', lambda: False)
+    monkeypatch.setattr(stepping.loop, '_must_record', lambda **_: False)
     stepping.loop._signals.wake()
     stepping.cycle()
     assert done
@@ -156,7 +156,7 @@ def test_nothing_that_is_stopped_is_started_before_it_is_where_it_has_to_wait(
 
     done = meanwhile(work_again)
     with monkeypatch.context() as patch:
-        patch.setattr(stepping.loop, '_must_record', lambda: False)
+        patch.setattr(stepping.loop, '_must_record', lambda **_: False)
         stepping.cycle()
     assert done and started == [None]
     sent = stepping.send_all()
@@ -170,7 +170,7 @@ def test_what_could_not_be_put_where_it_has_to_wait_is_not_lost(stepping, monkey
         raise ConflictError('deliberately')
 
     with monkeypatch.context() as patch:
-        patch.setattr(stepping.loop, '_must_record', lambda: False)
+        patch.setattr(stepping.loop, '_must_record', lambda **_: False)
         patch.setattr(stepping.loop._taker.due, 'read', conflict)
         with pytest.raises(ConflictError):
             stepping.cycle()
