@@ -41,7 +41,7 @@ _KEEP_SECONDS = 0.25
 _RECORD_LIMIT = 100
 #: Single results cost a transaction each: they wait so long for others to join them.
 _RECORD_SECONDS = 0.03
-#: The best time is when what was just committed has been sent: they are in the way of nothing then.
+#: The best time is when what was just committed has been sent: then they are in nobody's way.
 #: So that is when they are recorded once they have waited so long; a single one, so long.
 _RECORD_NEXT_SECONDS = 0.02
 _RECORD_ALONE_SECONDS = 0.01

@@ -28,7 +28,7 @@ _RUN_LIMIT = 500
 #: Putting away takes no more than one part in so many of the time, but waits no longer than this.
 _REST = 300
 _LONGEST_REST = 30.0
-#: Receivers after which what was changed is made ready for the commit: it keeps others from
+#: Steps after which what was changed is made ready for the commit: that keeps others from
 #: committing, and the interpreter from everybody.
 _SAVE_STEPS = 10
 #: Results of :meth:`Parking.split` that are kept.
@@ -155,7 +155,7 @@ class Parking:
         known_oids: dict[tuple[str, bytes], tuple[list[bytes], bytes]] = {}
         collect = self._collect
         for step, (home, oid) in enumerate(self._leaving_segments):
-            self._pause(step)
+            self._rest(view, step)
             if home in view.outboxes:
                 segment = view.outboxes[home]._p_jar.get(oid)
                 for key, entry in list(segment.items()):
@@ -175,9 +175,7 @@ class Parking:
         for step, (home, recipient) in enumerate(sorted(lists, key=_partition)):
             found = lists[home, recipient]
             known = (home, tuple(map(id, found)))
-            if step and not step % _SAVE_STEPS:
-                view.save()
-            self._pause(step)
+            self._rest(view, step)
             if known not in runs:
                 runs[known] = _runs(found)
             self._put(view, home, recipient, runs[known])
@@ -191,6 +189,11 @@ class Parking:
             self._split.clear()
             self._freed, self._released = self._released, {}
         self._overlooked = dict(self._segments) if self._freed else {}
+
+    def _rest(self, view: View, step: int) -> None:
+        if step and not step % _SAVE_STEPS:
+            view.save()
+        self._pause(step)
 
     def _those_waiting(self, database: str, owed: bytes) -> tuple[list[bytes], bytes]:
         waiting = self.waiting(database)

@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 READ_SECONDS = 0.005
 _BUSY_READ_SECONDS = 0.02
 _FEW = 2
+#: In what takes long, so much time is given away at once. More is given for as much time at work.
+_PAUSE_SECONDS = 1.0
 #: Others tell nobody of what they commit: everything is read so often, whatever else there is.
 LOOK_SECONDS = 0.2
 
@@ -83,7 +85,7 @@ class Taker:
         self._taken_at = 0.0
         self._returned = False
         self._interruptible = self._interrupted = False
-        self._uninterrupted_until = self._looked_after = 0.0
+        self._earned_at = self._looked_after = 0.0
         self.failed = False
         self.rests_until = 0.0
 
@@ -155,12 +157,12 @@ class Taker:
     def _pause(self, step: int) -> None:
         """In what takes long, let others go on, and take what they have just committed.
 
-        That takes no more than half of the time, however much is committed: others take over what
-        belongs to a process that gives no sign of life.
+        That takes little more than half of the time, however much is committed: others take over
+        what belongs to a process that gives no sign of life.
         """
         breathe(step)
         started = time.monotonic()
-        if started < self._uninterrupted_until:
+        if started < self._earned_at - _PAUSE_SECONDS:
             return
         try:
             if self._interruptible and self._signals.has_hints():
@@ -172,7 +174,8 @@ class Taker:
                 # Those that were there may have got receivers that do not answer.
                 self._call_senders()
         finally:
-            self._uninterrupted_until = 2 * time.monotonic() - started
+            pause = time.monotonic() - started
+            self._earned_at = max(self._earned_at, started) + 2 * pause
 
     def _take_meanwhile(self) -> None:
         _, hints = self._signals.collect()

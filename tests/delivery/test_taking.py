@@ -1,5 +1,7 @@
 """What was committed while the engine's thread was in the middle of something else."""
 
+from types import SimpleNamespace
+
 import pytest
 from ZODB.POSException import ConflictError, StorageError
 
@@ -205,6 +207,7 @@ def test_what_takes_long_goes_on_however_much_is_committed(stepping, monkeypatch
         return original()
 
     monkeypatch.setattr(taker._database, 'session', session)
+    monkeypatch.setattr(taking, '_PAUSE_SECONDS', 0)
     with original() as outer:
         hints = {('', segment._p_oid) for segment in outer.primary.intake.segments}
         assert taker.take_first(outer, set()) is False
@@ -264,3 +267,21 @@ def test_what_could_not_be_taken_meanwhile_is_not_forgotten(stepping, meanwhile)
     assert done
     assert signals.has_hints()
     assert len(stepping.send_all()) == 1
+
+
+def test_no_more_than_half_of_the_time_is_given_away(stepping, monkeypatch):
+    """Once a little has been: the engine has to give signs of life."""
+    now, given = [1e9], []
+
+    def be_slow():
+        given.append(now[0])
+        now[0] += 0.25
+
+    monkeypatch.setattr(taking, 'time', SimpleNamespace(monotonic=lambda: now[0]))
+    taker = stepping.loop._taker
+    taker._call_senders = be_slow
+    while now[0] < 1e9 + 10:
+        taker._pause(1)
+        now[0] += 0.0625
+    assert given[3] == 1e9 + 0.9375, 'nearly a second is given at once'
+    assert 5 <= 0.25 * len(given) <= 5.5
