@@ -75,7 +75,10 @@ class View:
         return self.outboxes[home].schedule_of(recipient)
 
     def save(self) -> None:
-        """Make what was changed so far ready to be committed, so that less is left to be done."""
+        """Make what was changed so far ready to be committed, so that less is left to be done.
+
+        :raises OSError: when it can not be written to a temporary file; the transaction is over.
+        """
         # All of them are in the same transaction.
         outbox = next(iter(self.outboxes.values()))
         outbox._p_jar.transaction_manager.savepoint(optimistic=True)

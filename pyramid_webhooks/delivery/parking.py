@@ -7,9 +7,12 @@ they are until some have come together, and what waits for several receivers is 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
+
+from transaction.interfaces import TransientError
 
 from pyramid_webhooks.delivery.breathing import breathe
 from pyramid_webhooks.delivery.holding import Holding, View
@@ -20,6 +23,8 @@ from pyramid_webhooks.outbox.run import Row, Run
 from pyramid_webhooks.outbox.schedule import Recipient
 from pyramid_webhooks.outbox.segment import unpack
 
+logger = logging.getLogger(__name__)
+
 #: Entries and segments of the intake that are put away in one transaction, and deliveries in one
 #: run.
 ENTRY_LIMIT = 2000
@@ -28,9 +33,10 @@ _RUN_LIMIT = 500
 #: Putting away takes no more than one part in so many of the time, but waits no longer than this.
 _REST = 300
 _LONGEST_REST = 30.0
-#: Steps after which what was changed is made ready for the commit: that keeps others from
-#: committing, and the interpreter from everybody.
+#: What was changed is made ready for the commit after so many steps, so often at most: the commit
+#: keeps others from committing, and the interpreter from everybody.
 _SAVE_STEPS = 10
+_SAVE_LIMIT = 50
 #: Results of :meth:`Parking.split` that are kept.
 _SPLIT_LIMIT = 100
 
@@ -54,6 +60,7 @@ class Parking:
         self._leaving_segments: dict[tuple[str, bytes], None] = {}
         self._entries: set[bytes] = set()
         self._due = self._started = 0.0
+        self._saves = True
         self._hurried: dict[Recipient, None] = {}
         self._released: dict[Recipient, None] = {}
         self._freed: dict[Recipient, None] = {}
@@ -155,7 +162,7 @@ class Parking:
         known_oids: dict[tuple[str, bytes], tuple[list[bytes], bytes]] = {}
         collect = self._collect
         for step, (home, oid) in enumerate(self._leaving_segments):
-            self._rest(view, step)
+            self._rest(view, step, len(self._leaving_segments))
             if home in view.outboxes:
                 segment = view.outboxes[home]._p_jar.get(oid)
                 for key, entry in list(segment.items()):
@@ -175,7 +182,7 @@ class Parking:
         for step, (home, recipient) in enumerate(sorted(lists, key=_partition)):
             found = lists[home, recipient]
             known = (home, tuple(map(id, found)))
-            self._rest(view, step)
+            self._rest(view, step, len(lists))
             if known not in runs:
                 runs[known] = _runs(found)
             self._put(view, home, recipient, runs[known])
@@ -190,9 +197,19 @@ class Parking:
             self._freed, self._released = self._released, {}
         self._overlooked = dict(self._segments) if self._freed else {}
 
-    def _rest(self, view: View, step: int) -> None:
-        if step and not step % _SAVE_STEPS:
-            view.save()
+    def _rest(self, view: View, step: int, count: int) -> None:
+        """Between two of ``count`` steps."""
+        if self._saves and step and not step % max(_SAVE_STEPS, count // _SAVE_LIMIT):
+            try:
+                view.save()
+            except OSError as error:
+                self._saves = False
+                logger.warning(
+                    'Temporary files can not be written (%s): '
+                    'while what waits for many receivers is put away, others may have to wait.',
+                    error,
+                )
+                raise TransientError('It is put away without temporary files.') from error
         self._pause(step)
 
     def _those_waiting(self, database: str, owed: bytes) -> tuple[list[bytes], bytes]:

@@ -36,8 +36,10 @@ logger = logging.getLogger(__name__)
 READ_SECONDS = 0.005
 _BUSY_READ_SECONDS = 0.02
 _FEW = 2
-#: In what takes long, so much time is given away at once. More is given for as much time at work.
+#: In what takes long, so much time is given away at once, and no more than such a part of a lease.
+#: More is given for as much time at work.
 _PAUSE_SECONDS = 1.0
+_LEASE_PART = 0.1
 #: Others tell nobody of what they commit: everything is read so often, whatever else there is.
 LOOK_SECONDS = 0.2
 
@@ -162,7 +164,7 @@ class Taker:
         """
         breathe(step)
         started = time.monotonic()
-        if started < self._earned_at - _PAUSE_SECONDS:
+        if started < self._earned_at - min(_PAUSE_SECONDS, _LEASE_PART * self._settings.lease):
             return
         try:
             if self._interruptible and self._signals.has_hints():
