@@ -86,6 +86,13 @@ class EventType:
         """Whether it is about this package's own events."""
         return self.when is not None and specification(self.when).isOrExtends(IWebhookEvent)
 
+    def is_for(self, obj: Any) -> bool:
+        """Whether it may happen to an object."""
+        wanted = self.for_
+        if isinstance(wanted, type):
+            return isinstance(obj, wanted)
+        return wanted is None or bool(wanted.providedBy(obj))
+
     def patterns(self) -> tuple[str, ...]:
         """The patterns that match it: none when it is about webhooks."""
         if self.about_webhooks:

@@ -71,7 +71,7 @@ class Dispatcher:
         if isinstance(event, str):
             resolution = self._catalogue.resolve_name(event, obj)
             event_type = resolution.event_type
-            if obj is not None and event_type.for_ is not None:
+            if obj is not None:
                 self._check_object(event_type, obj)
             if obj is None and (event_type.for_ is not None and payload is _AT_COMMIT):
                 raise ValueError(f'The event {event!r} needs an object.')
@@ -87,11 +87,9 @@ class Dispatcher:
 
     @staticmethod
     def _check_object(event_type: Any, obj: Any) -> None:
-        wanted = event_type.for_
-        provided = isinstance(obj, wanted) if isinstance(wanted, type) else wanted.providedBy(obj)
-        if not provided:
+        if not event_type.is_for(obj):
             raise ValueError(
-                f'The event {event_type.name!r} is for {wanted!r}, which {obj!r} is not.'
+                f'The event {event_type.name!r} is for {event_type.for_!r}, which {obj!r} is not.'
             )
 
     def is_registered(self, event: Any) -> bool:

@@ -20,7 +20,8 @@ from pyramid_webhooks.resources.globals import GlobalSubscription
 def explain_event(obj: Any, event: Any, request: Any = None) -> list[tuple[Any, bool, str]]:
     """Say for each subscription that an event would meet whether it would get it, and why.
 
-    :param event: an event object, or the name of an event type.
+    :param event: an event object, or the name of an event type. Of one that never happens to
+        such an object, the sentences say so.
     :returns: (subscription, whether it would get it, a sentence), closest manager first; what
         a finder of the application takes from elsewhere comes last.
     :raises ValueError: when no application can be found that the object belongs to.
@@ -29,8 +30,11 @@ def explain_event(obj: Any, event: Any, request: Any = None) -> list[tuple[Any, 
     if registry is None:
         raise ValueError(f'{obj!r} belongs to no application that includes pyramid_webhooks.')
     catalogue = registry.getUtility(IEventCatalogue)
+    elsewhere = ''
     if isinstance(event, str):
         resolution = catalogue.resolve_name(event, obj)
+        if not resolution.event_type.is_for(obj):
+            elsewhere = ' But it never happens to this resource; ask for one that it happens to.'
         event = NamedEvent.of_type(resolution.event_type, obj)
     else:
         resolution = catalogue.resolve(obj, event)
@@ -54,7 +58,7 @@ def explain_event(obj: Any, event: Any, request: Any = None) -> list[tuple[Any, 
             subscription = dispatcher.locate(subscription, obj, event)
         found = None if chosen is None else key in chosen
         why_not = _why_not(subscription, resolution, found, verdicts)
-        why = why_not or f'It gets the event as {resolution.name}.'
+        why = why_not or f'It gets the event as {resolution.name}.{elsewhere}'
         explained.append((subscription, why_not is None, why))
     return explained
 

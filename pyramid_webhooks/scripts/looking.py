@@ -9,7 +9,6 @@ from typing import Any
 
 from pyramid.traversal import resource_path
 
-from pyramid_webhooks.interfaces import IEventCatalogue, UnknownEventType
 from pyramid_webhooks.resources.directory import directories
 from pyramid_webhooks.resources.lineage import is_attached
 from pyramid_webhooks.resources.presenting import attempt_json, subscription_json
@@ -18,10 +17,11 @@ from pyramid_webhooks.scripts.application import Application, open_application
 from pyramid_webhooks.scripts.naming import (
     all_global,
     attempt_named,
+    event_named,
     manager_named,
     subscription_named,
 )
-from pyramid_webhooks.scripts.outcome import DONE, UNUSABLE, CommandError
+from pyramid_webhooks.scripts.outcome import DONE, CommandError
 from pyramid_webhooks.scripts.tables import (
     cell,
     visible,
@@ -78,6 +78,9 @@ def list_attempts(options: argparse.Namespace) -> int:
             )
         except ValueError as error:
             raise CommandError(f'--after: {error}.') from None
+        if options.event is not None and not page:
+            # Those of a type that was taken out of the application since then are shown.
+            event_named(application, options.event)
         if options.json:
             shown = [attempt_json(each, application.request) for each in page]
             write_json({'attempts': shown, 'next': following})
@@ -102,11 +105,7 @@ def _subscriptions(application: Application, path: str | None) -> Iterator[Any]:
 def _filter(application: Application, options: argparse.Namespace) -> Callable[[Any], bool]:
     keys: frozenset[str] | None = None
     if options.event is not None:
-        catalogue = application.registry.getUtility(IEventCatalogue)
-        try:
-            keys = frozenset(catalogue.resolve_name(options.event).keys)
-        except UnknownEventType as error:
-            raise CommandError(f'--event: {error}', UNUSABLE) from None
+        keys = event_named(application, options.event).keys
 
     def accepts(subscription: Any) -> bool:
         return (

@@ -6,12 +6,19 @@ from typing import Any
 
 from pyramid.traversal import find_resource
 
-from pyramid_webhooks.interfaces import MANAGER_NAME, ISubscription, ISubscriptionManager
+from pyramid_webhooks.events import Resolution
+from pyramid_webhooks.interfaces import (
+    MANAGER_NAME,
+    IEventCatalogue,
+    ISubscription,
+    ISubscriptionManager,
+    UnknownEventType,
+)
 from pyramid_webhooks.resources.attempts import Attempt
 from pyramid_webhooks.resources.directory import directories
 from pyramid_webhooks.resources.traversal import global_subscriptions, manager_at
 from pyramid_webhooks.scripts.application import Application
-from pyramid_webhooks.scripts.outcome import CommandError
+from pyramid_webhooks.scripts.outcome import UNUSABLE, CommandError
 
 
 def resource_at(application: Application, path: str) -> Any:
@@ -23,6 +30,17 @@ def resource_at(application: Application, path: str) -> Any:
         return find_resource(application.root, '/' + path.strip('/'))
     except KeyError:
         raise CommandError(f'There is no resource {path!r}.') from None
+
+
+def event_named(application: Application, name: str) -> Resolution:
+    """What an event type is called, for the option ``--event``.
+
+    :raises CommandError: when there is none, naming those that there are.
+    """
+    try:
+        return application.registry.getUtility(IEventCatalogue).resolve_name(name)
+    except UnknownEventType as error:
+        raise CommandError(f'--event: {error}', UNUSABLE) from None
 
 
 def manager_named(application: Application, path: str) -> Any:

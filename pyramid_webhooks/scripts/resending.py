@@ -9,7 +9,7 @@ from typing import Any
 from pyramid_webhooks.resources.attempts import Attempt
 from pyramid_webhooks.resources.presenting import attempt_json
 from pyramid_webhooks.scripts.application import Application, open_application
-from pyramid_webhooks.scripts.naming import attempt_named, subscription_named
+from pyramid_webhooks.scripts.naming import attempt_named, event_named, subscription_named
 from pyramid_webhooks.scripts.outcome import DONE, NOTHING, UNUSABLE, CommandError
 from pyramid_webhooks.scripts.progress import Progress
 from pyramid_webhooks.scripts.tables import cell, write, write_json
@@ -28,6 +28,8 @@ def retry(options: argparse.Namespace) -> int:
         subscription = subscription_named(application, options.subscription)
         if options.failed:
             ids = [each.id for each in _failed(subscription, options)]
+            if options.event is not None and not ids:
+                event_named(application, options.event)
         else:
             ids = list(
                 dict.fromkeys(attempt_named(subscription, id).id for id in options.attempts)

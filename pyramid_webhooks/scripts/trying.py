@@ -19,6 +19,8 @@ from pyramid_webhooks.scripts.tables import cell, write, write_json
 _LOOK_SECONDS = 0.1
 #: Added to the setting ``timeout``, for what comes before the request and after it.
 _MARGIN = 5.0
+#: Clocks of machines may differ by so many seconds.
+_CLOCKS = 5.0
 
 
 def ping(options: argparse.Namespace) -> int:
@@ -100,14 +102,19 @@ def _tell(recovery: Any, sending: bool) -> None:
 
 
 def somebody_sends(application: Application) -> bool:
-    """Whether a process is known that sends."""
+    """Whether a process is known that sends, and has given a sign of life within its lease."""
     outbox = outbox_of(application.connection)
-    return outbox is not None and len(outbox.processes) > 0
+    if outbox is None:
+        return False
+    since = time.time() - application.registry.getUtility(ISettings).lease - _CLOCKS
+    return any(record.heartbeat >= since for record in outbox.processes.values())
 
 
 def _wait(application: Application, condition: Callable[[], bool], limit: float | None) -> None:
-    """Look again and again until something is so, or so many seconds are over."""
+    """Look again and again until something is so, so many seconds are over, or nobody sends."""
     end = None if limit is None else time.monotonic() + limit
     while not condition() and (end is None or time.monotonic() < end):
+        if not somebody_sends(application):
+            return
         time.sleep(_LOOK_SECONDS)
         application.look_again()

@@ -31,6 +31,13 @@ def test_each_subscription_is_told_whether_it_would_get_the_event_and_why(comman
     assert found[ids['other']] == ('no', 'It is for other events: company.closed.')
 
 
+def test_that_the_event_never_happens_to_the_resource_is_said(commands, ids):
+    """It may be asked for a folder before there is anything in it."""
+    lines = commands.done('explain', '/NWS/OUN', 'employee.added')
+    (gets_it,) = (line for line in lines if line.startswith('yes'))
+    assert 'as employee.added. But it never happens to this resource' in gets_it
+
+
 def test_the_same_as_json(commands, ids):
     explained = commands.json('explain', '/NWS/OUN/ann', 'employee.modified')['explained']
     assert {each['subscription']['id']: each['would_get_it'] for each in explained} == {

@@ -134,6 +134,17 @@ def test_an_unknown_event_is_answered_with_those_there_are(commands):
     assert 'employee.added' in commands.refused('list', '--event', 'employee.added2', code=2)
 
 
+@pytest.mark.parametrize(
+    'command', [['attempts'], ['retry', '--failed']], ids=lambda each: each[0]
+)
+def test_so_is_one_that_no_attempt_is_of(commands, command):
+    """But one that the application does not know any more is shown."""
+    id = commands.open().subscribe('/', 'https://a.example/')
+    name, *options = command
+    arguments = name, id, *options, '--event', 'employee.added2'
+    assert 'employee.added' in commands.refused(*arguments, code=2)
+
+
 @pytest.fixture
 def tried(commands, receiver):
     """A subscription with an attempt that failed, and one that is owed."""

@@ -2,9 +2,12 @@
 
 import json
 import re
+import time
 
 import pytest
 
+from pyramid_webhooks.outbox.ownership import ProcessRecord
+from pyramid_webhooks.outbox.root import outbox_of
 from tests.company import wait_until
 from tests.scripts.site import write_ini
 
@@ -106,3 +109,25 @@ def test_what_a_recovery_could_do_is_told(commands, receiver):
         'No process sends at the moment; the next one that does will send them.',
     ]
     assert re.search('no subscription', commands.refused('recover', 'sub_x', '--since', '2h'))
+
+
+def test_a_process_that_was_killed_long_ago_is_not_waited_for(commands, receiver):
+    settings = {**commands.company.settings, 'webhooks.retry_schedule': ''}
+    company = commands.open(settings={**settings, 'webhooks.delivery': 'process'})
+    receiver.answer(404)
+    id = company.subscribe('/', receiver.url)
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+
+    def be_dead_for_a_minute(root):
+        record = ProcessRecord('elsewhere', 1, None)
+        record.heartbeat = time.time() - 60
+        outbox_of(root._p_jar).processes['dead'] = record
+
+    company = commands.open(settings=settings)
+    company.transact(be_dead_for_a_minute)
+    started = time.monotonic()
+    nobody = 'No process sends at the moment; the next one that does will send '
+    assert commands.done('ping', id, code=1)[1] == nobody + 'it.'
+    assert commands.done('recover', id, '--since', '2000-01-01', '--wait')[-1] == nobody + 'them.'
+    assert time.monotonic() - started < 10
