@@ -259,12 +259,15 @@ class IntakeReader:
 
     def _admit(self, view: View, candidates: list[Candidate]) -> None:
         """Decide which of the new deliveries are taken into memory, and which have to wait."""
+        # Nothing younger is taken for any of them in a pause.
+        view.met.update([candidate.job.recipient for candidate in candidates])
         counts: dict[Recipient, int] = {}
         total = len(self._holding)
-        for candidate in sorted(candidates, key=lambda each: (each.serial, each.job.entry)):
+        in_order = sorted(candidates, key=lambda each: (each.serial, each.job.entry))
+        for step, candidate in enumerate(in_order):
+            self._pause(step)
             job = candidate.job
             recipient = job.recipient
-            view.met.add(recipient)
             state, obj = view.recipients.find(recipient)
             if state != INACTIVE and not view.recipients.may_get(job):
                 candidate.segment.take(job.entry, [recipient[1]])

@@ -271,7 +271,7 @@ class Taker:
             # It may be committed although it raises an error.
             self.due.changed(view.touched)
             self._member.fence(session.connection, session.primary, view.touched)
-            session.commit('webhooks: schedule')
+            self._commit(session)
         elif self._interrupted:
             session.abort()  # To see the messages of what was taken meanwhile.
         if view.touched or self._interrupted:
@@ -281,6 +281,13 @@ class Taker:
             self._signals.put_back(set(again))
         self.due.accept(looked)
         self.due.changed(view.touched)
+
+    def _commit(self, session: Session) -> None:
+        started, wakes = time.monotonic(), self._signals.wakes()
+        session.commit('webhooks: schedule')
+        if time.monotonic() - started >= READ_SECONDS:
+            # Those who had to wait for that to commit come first now.
+            self._signals.sleep(READ_SECONDS, wakes, lambda: False)
 
     def stop(self, recipients: Iterable[Recipient]) -> None:
         """What is ready for these has to wait: their breakers have opened."""

@@ -1,11 +1,13 @@
 """What was committed while the engine's thread was in the middle of something else."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
 from ZODB.POSException import ConflictError, StorageError
 
 from pyramid_webhooks.delivery import taking
+from pyramid_webhooks.delivery.database import Session
 from pyramid_webhooks.delivery.holding import UNPROVEN_ALLOWANCE
 from pyramid_webhooks.delivery.lane import PROVEN_AHEAD
 from pyramid_webhooks.outbox.intake import PAGE_SIZE
@@ -285,3 +287,49 @@ def test_no_more_than_half_of_the_time_is_given_away(stepping, monkeypatch):
         now[0] += 0.0625
     assert given[3] == 1e9 + 0.9375, 'nearly a second is given at once'
     assert 5 <= 0.25 * len(given) <= 5.5
+
+
+def test_nothing_overtakes_what_is_being_taken(stepping, meanwhile, monkeypatch):
+    """It was read, and before it is in memory something younger is committed."""
+    for job in stepping.sending(1):
+        stepping.finish(job, 200)
+    for number in range(PAGE_SIZE):
+        add_elsewhere(stepping.company, f'e{number}')
+    stepping.send_all()
+    intake = stepping.loop._taker.intake
+    original = intake._admit
+    admitting = []
+
+    def admit(view, candidates):
+        admitting.append(candidates)
+        original(view, candidates)
+        admitting.pop()
+
+    monkeypatch.setattr(intake, '_admit', admit)
+    add_elsewhere(stepping.company, 'older')
+    stepping.loop._signals.collect()
+    intake.look_everywhere()
+    done = meanwhile(lambda: stepping.company.add('/NWS/OUN', 'younger'), lambda: any(admitting))
+    stepping.loop._signals.wake()
+    assert in_order(stepping.send_all()) == 2
+    assert done
+
+
+@pytest.mark.parametrize('seconds', [0.0, 0.02])
+def test_those_who_waited_for_a_long_commit_come_first(stepping, monkeypatch, seconds):
+    signals = stepping.loop._signals
+    committed, slept = [], []
+    original = Session.commit
+
+    def commit(session, note):
+        time.sleep(seconds)
+        committed.append(note)
+        original(session, note)
+
+    monkeypatch.setattr(Session, 'commit', commit)
+    monkeypatch.setattr(taking, 'READ_SECONDS', 0.02 if seconds else 1000)
+    monkeypatch.setattr(signals, 'sleep', lambda *arguments: slept.append(arguments[0]))
+    with stepping.loop._database.session() as session:
+        stepping.loop._taker._commit(session)
+    assert committed == ['webhooks: schedule']
+    assert slept == ([0.02] if seconds else [])
