@@ -162,7 +162,7 @@ class Parking:
         known_oids: dict[tuple[str, bytes], tuple[list[bytes], bytes]] = {}
         collect = self._collect
         for step, (home, oid) in enumerate(self._leaving_segments):
-            self._rest(view, step, len(self._leaving_segments))
+            self._between_steps(view, step, len(self._leaving_segments))
             if home in view.outboxes:
                 segment = view.outboxes[home]._p_jar.get(oid)
                 for key, entry in list(segment.items()):
@@ -182,7 +182,7 @@ class Parking:
         for step, (home, recipient) in enumerate(sorted(lists, key=_partition)):
             found = lists[home, recipient]
             known = (home, tuple(map(id, found)))
-            self._rest(view, step, len(lists))
+            self._between_steps(view, step, len(lists))
             if known not in runs:
                 runs[known] = _runs(found)
             self._put(view, home, recipient, runs[known])
@@ -197,8 +197,8 @@ class Parking:
             self._freed, self._released = self._released, {}
         self._overlooked = dict(self._segments) if self._freed else {}
 
-    def _rest(self, view: View, step: int, count: int) -> None:
-        """Between two of ``count`` steps."""
+    def _between_steps(self, view: View, step: int, count: int) -> None:
+        """Before one of ``count`` steps: let others go on, and leave less to the commit."""
         if self._saves and step and not step % max(_SAVE_STEPS, count // _SAVE_LIMIT):
             try:
                 view.save()

@@ -289,6 +289,17 @@ def test_no_more_than_half_of_the_time_is_given_away(stepping, monkeypatch):
     assert 5 <= 0.25 * len(given) <= 5.5
 
 
+def test_with_a_short_lease_less_is_given_away_at_once(stepping, monkeypatch):
+    given = []
+    monkeypatch.setattr(taking, '_LEASE_PART', 1e-6)
+    monkeypatch.setattr(taking, 'time', SimpleNamespace(monotonic=lambda: 1e9 + len(given)))
+    taker = stepping.loop._taker
+    taker._call_senders = lambda: given.append(1)
+    for _ in range(5):
+        taker._pause(1)
+    assert len(given) == 1
+
+
 def test_nothing_overtakes_what_is_being_taken(stepping, meanwhile, monkeypatch):
     """It was read, and before it is in memory something younger is committed."""
     for job in stepping.sending(1):

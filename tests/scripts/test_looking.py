@@ -138,7 +138,6 @@ def test_an_unknown_event_is_answered_with_those_there_are(commands):
     'command', [['attempts'], ['retry', '--failed']], ids=lambda each: each[0]
 )
 def test_so_is_one_that_no_attempt_is_of(commands, command):
-    """But one that the application does not know any more is shown."""
     id = commands.open().subscribe('/', 'https://a.example/')
     name, *options = command
     arguments = name, id, *options, '--event', 'employee.added2'
