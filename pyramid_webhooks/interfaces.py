@@ -454,8 +454,13 @@ class IDeliveryEngine(Interface):
     def stop(timeout=None):
         """Finish and record what is in flight; the rest stays owed."""
 
-    def wake(hints=()):
-        """Something was committed."""
+    def wake(hints=(), copies=None):
+        """Something was committed.
+
+        :param hints: (database name, oid of a segment of the outbox) that were added to.
+        :param copies: by (database name, oid of a message): what the messages say, in plain
+            values. They may be forgotten, and are read from the database then.
+        """
 
 
 # --- our own events --------------------------------------------------------------------------

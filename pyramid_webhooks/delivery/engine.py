@@ -6,14 +6,15 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pyramid.registry import Registry
 from zope.interface import implementer
 
 from pyramid_webhooks.delivery.loop import Loop
-from pyramid_webhooks.delivery.signals import Hint, Signals
+from pyramid_webhooks.delivery.signals import Hint, MessageKey, Signals
 from pyramid_webhooks.interfaces import IDeliveryEngine, ISettings
+from pyramid_webhooks.resources.message import Copy
 
 _TELLING_SECONDS = 0.5
 
@@ -80,15 +81,18 @@ class Engine:
             self.start()
         return inherited
 
-    def wake(self, hints: Iterable[Hint] = ()) -> None:
+    def wake(
+        self, hints: Iterable[Hint] = (), copies: Mapping[MessageKey, Copy] | None = None
+    ) -> None:
         """Something was committed. ``sync`` delivery waits here until it is sent.
 
         :param hints: (database name, oid of a segment) that were added to.
+        :param copies: of the messages that were added.
         """
         self.continue_after_fork()
         if not self.running():
             return
-        wakes = self._signals.wake(hints)
+        wakes = self._signals.wake(hints, copies)
         if self._settings.delivery == 'sync' and threading.current_thread() is not self._thread:
             self._signals.wait_until_quiet(wakes, None, self.running)
 

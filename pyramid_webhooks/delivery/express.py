@@ -14,12 +14,14 @@ from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.parking import Parking
 from pyramid_webhooks.delivery.preparing import ACTIVE, is_there
 from pyramid_webhooks.delivery.seen import Place, Read, SeenSegments
+from pyramid_webhooks.delivery.signals import MessageKey
 from pyramid_webhooks.events import PING
 from pyramid_webhooks.outbox.owed import first_attempt
 from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Recipient
 from pyramid_webhooks.outbox.segment import Entry, Segment
+from pyramid_webhooks.resources.message import Copy
 
 #: When there are more entries than that, or new deliveries, all are read in the ordinary way.
 _READ_LIMIT = 1_000
@@ -46,10 +48,20 @@ class Express:
     It writes nothing, and leaves to the ordinary reading whatever is not as plain as that: in its
     place, as nothing of a receiver is taken once something older of the same had to be left. So it
     may read in a transaction of its own while another one of the engine is under way.
+
+    :param take_copy: knows messages that were just committed, and need not be read.
     """
 
-    def __init__(self, holding: Holding, member: Member, seen: SeenSegments, parking: Parking):
+    def __init__(
+        self,
+        holding: Holding,
+        member: Member,
+        seen: SeenSegments,
+        parking: Parking,
+        take_copy: Callable[[MessageKey], Copy | None] = lambda key: None,
+    ):
         self._holding = holding
+        self._take_copy = take_copy
         self._member = member
         self._seen = seen
         self._parking = parking
@@ -77,8 +89,9 @@ class Express:
                     return False, {}
                 whole = True
                 for key, entry in list(segment.items()):
-                    if self._is_plain(entry, home):
-                        jobs, left = self._jobs(home, segment, key, entry, rooms)
+                    owes = self._read_entry(home, segment, key, entry, rooms)
+                    if owes is not None:
+                        jobs, left = owes
                         found += jobs
                         deliveries += len(jobs) + left
                         whole = whole and not left
@@ -110,38 +123,38 @@ class Express:
                 if self._seen.is_changed(home, segment):
                     yield segment
 
-    @staticmethod
-    def _is_plain(entry: Entry, home: str) -> bool:
-        """Whether it owes one event to whoever wants it, and nothing has to be told of it."""
-        if entry.message is None or entry.details is not None:
-            return False
-        return is_there(entry.message, home) and entry.message.event != PING
-
-    def _jobs(
+    def _read_entry(
         self, home: str, segment: Segment, key: bytes, entry: Entry, rooms: _Rooms
-    ) -> tuple[list[tuple[bytes, Job]], int]:
+    ) -> tuple[list[tuple[bytes, Job]], int] | None:
         """What an entry owes to those that do not wait for better times.
 
         :returns: (serial of the message, job) of each for whom there is room; and how many there
-            are for whom there is none.
+            are for whom there is none. None where it is more than one event for whoever wants it.
         """
-        serving, message = self._member.serving, entry.message
-        database = entry.database_in(home)
+        message = entry.message
+        if message is None or entry.details is not None:
+            return None
+        serving, database = self._member.serving, entry.database_in(home)
         oids, some_wait = self._parking.split(database, entry.owed)
         if some_wait:
             self._parking.note(home, segment._p_oid, key)
-        found: list[tuple[bytes, Job]] = []
+        wanting: list[Recipient] = []
         left = 0
         for oid in oids:
             recipient = (database, oid)
             if partition_of(recipient) in serving:
                 if (home, key, recipient) not in self._holding:
                     if rooms[recipient] > 0:
-                        job = new_job(home, segment, key, entry, recipient)
-                        found.append((message._p_serial, job))
+                        wanting.append(recipient)
                     else:
                         left += 1
-        return found, left
+        if not wanting:
+            return [], left
+        copy = self._take_copy((home, message._p_oid))
+        if copy is None and (not is_there(message, home) or message.event == PING):
+            return None
+        serial = message._p_serial if copy is None else copy.serial
+        return [(serial, new_job(home, segment, key, entry, each, copy)) for each in wanting], left
 
     def _room(self, view: View, recipient: Recipient) -> int:
         """How many new deliveries of a receiver can be sent as they come; as a rule, any number.
@@ -163,10 +176,19 @@ class Express:
 
 
 def new_job(
-    home: str, segment: Segment, key: bytes, entry: Entry, recipient: Recipient, tries: int = 0
+    home: str,
+    segment: Segment,
+    key: bytes,
+    entry: Entry,
+    recipient: Recipient,
+    copy: Copy | None = None,
+    tries: int = 0,
 ) -> Job:
-    """The job of what an entry of the intake owes to one of its recipients."""
-    number, created = first_attempt(entry)
+    """The job of what an entry of the intake owes to one of its recipients.
+
+    :param copy: of the message, if it owes no more than that.
+    """
+    number, created = first_attempt(entry) if copy is None else (1, copy.timestamp)
     return Job(
         home,
         recipient,
@@ -174,6 +196,7 @@ def new_job(
         segment=segment._p_oid,
         entry=key,
         number=number,
+        copy=copy,
         tries=tries,
         created=created,
         # By the clock of the process that owed it, this may be in the future.

@@ -291,7 +291,7 @@ class Holding:
             if len(ready) >= PREPARE_LIMIT:
                 break
             breathe(step)
-            message = view.outboxes[job.home]._p_jar.get(job.message)
+            message = job.copy or view.outboxes[job.home]._p_jar.get(job.message)
             (ready if view.recipients.prepare(job, message) else returned).append(job)
             taken[job.recipient] += 1
         # Only now, when nothing can fail any more: what was taken out must not be lost.

@@ -236,7 +236,7 @@ class IntakeReader:
             if kind == RESEND and not self._bring_forward(view, home, recipient, message):
                 segment.take(key, [oid])
                 continue
-            job = new_job(home, segment, key, entry, recipient, tries)
+            job = new_job(home, segment, key, entry, recipient, tries=tries)
             yield Candidate(job, message._p_serial, segment, message, asked)
 
     def _bring_forward(self, view: View, home: str, recipient: Recipient, message: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pyramid_webhooks.delivery.exchange import Outcome
 from pyramid_webhooks.outbox.schedule import QueueKey, Recipient
+from pyramid_webhooks.resources.message import Copy
 from pyramid_webhooks.resources.secrets import Key
 
 #: ``tries`` of a delivery that is tried just once.
@@ -70,6 +71,7 @@ class Job:
     :ivar segment: oid of the segment of the intake that it is in, or None.
     :ivar entry: key of its entry there.
     :ivar queue_key: its key in the queue of its recipient, or None.
+    :ivar copy: of the message, or None where it has to be read to be prepared.
     :ivar number: of the attempt.
     :ivar tries: attempts made before on the present schedule.
     :ivar created: POSIX time at which this attempt began to be owed.
@@ -77,6 +79,7 @@ class Job:
     """
 
     __slots__ = (
+        'copy',
         'created',
         'due',
         'entry',
@@ -102,6 +105,7 @@ class Job:
         segment: bytes | None = None,
         entry: bytes | None = None,
         queue_key: QueueKey | None = None,
+        copy: Copy | None = None,
         number: int = 1,
         tries: int = 0,
         created: float,
@@ -113,6 +117,7 @@ class Job:
         self.segment = segment
         self.entry = entry
         self.queue_key = queue_key
+        self.copy = copy
         self.number = number
         self.tries = tries
         self.created = created

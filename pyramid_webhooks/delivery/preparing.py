@@ -96,7 +96,10 @@ class Recipients:
         return subscription
 
     def prepare(self, job: Job, message: Any) -> bool:
-        """Set ``job.prepared``; False when its recipient is not there or not active."""
+        """Set ``job.prepared``; False when its recipient is not there or not active.
+
+        :param message: the one that ``job`` is to send, or a copy.
+        """
         if not self.may_get(job):
             return False
         try:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
-from requests.structures import CaseInsensitiveDict
 
 from pyramid_webhooks.delivery.exchange import Outcome, perform
 from pyramid_webhooks.delivery.failures import describe
+from pyramid_webhooks.delivery.headers import Headers
 from pyramid_webhooks.delivery.jobs import Job, Prepared, Sent
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.signing import signature_headers
@@ -73,7 +73,7 @@ class Sender:
             return
         outgoing = prepared.outgoing
         kept = None if body == outgoing.data else body
-        pairs = [(_text(name), _text(value)) for name, value in request.headers.items()]
+        pairs = _pairs(request.headers)
         veil = Veil(pairs, getattr(dialect, 'secret_headers', ()))
         headers, url = veil.headers(pairs), shown_url(request.url)
         limit = self._settings.max_payload
@@ -114,10 +114,10 @@ class Sender:
             request = requests.PreparedRequest()
             request.method = dialect.method
             request.url = outgoing.target
-            request.headers = CaseInsensitiveDict()
+            headers = request.headers = Headers()
             request.body = body
-            request.headers['Content-Type'] = dialect.content_type
-            request.headers.update(dialect.headers(outgoing))
+            headers['Content-Type'] = dialect.content_type
+            headers.update(dialect.headers(outgoing))
         else:
             body = request.body or b''
             body = body.encode() if isinstance(body, str) else bytes(memoryview(body))
@@ -132,6 +132,13 @@ class Sender:
         keys = [key for key, ends in prepared.keys if ends is None or ends > now]
         request.headers.update(signature_headers(outgoing.id, int(now), body, keys))
         return request, body
+
+
+def _pairs(headers: Any) -> list[tuple[str, str]]:
+    pairs = list(headers.items())
+    if all(type(name) is type(value) is str for name, value in pairs):
+        return pairs
+    return [(_text(name), _text(value)) for name, value in pairs]
 
 
 def _text(value: str | bytes) -> str:

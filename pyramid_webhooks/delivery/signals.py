@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+
+from pyramid_webhooks.resources.message import Copy
 
 #: (database name, oid of a segment)
 Hint = tuple[str, bytes]
+#: (database name, oid of a message)
+MessageKey = tuple[str, bytes]
+#: Of messages that were just committed, so many are kept in memory until they are taken: some
+#: have to wait, and are read when their time comes.
+_COPY_LIMIT = 1_000
 
 
 class Signals:
@@ -22,21 +29,32 @@ class Signals:
         self._waiting = 0
         self._resting = False
         self._hints: set[Hint] = set()
+        self._copies: dict[MessageKey, Copy] = {}
         self.stopping = False
 
     # --- from any thread
 
-    def wake(self, hints: Iterable[Hint] = ()) -> int:
+    def wake(
+        self, hints: Iterable[Hint] = (), copies: Mapping[MessageKey, Copy] | None = None
+    ) -> int:
         """Something is to be read; not at once if the engine is letting more come together.
 
+        :param copies: of messages that may be read.
         :returns: the number to wait for with :meth:`wait_until_quiet`.
         """
         with self._lock:
             self._hints.update(hints)
+            if copies:
+                self._keep(copies)
             self._wakes += 1
             if not self._resting:
                 self._rung.notify()
             return self._wakes
+
+    def _keep(self, copies: Mapping[MessageKey, Copy]) -> None:
+        self._copies.update(copies)
+        while len(self._copies) > _COPY_LIMIT:
+            del self._copies[next(iter(self._copies))]
 
     def wakes(self) -> int:
         """How often it was woken."""
@@ -86,6 +104,11 @@ class Signals:
         with self._lock:
             hints, self._hints = self._hints, set()
             return self._wakes, hints
+
+    def take_copy(self, key: MessageKey) -> Copy | None:
+        """The copy of a message that was just committed, if there is one; but once."""
+        with self._lock:
+            return self._copies.pop(key, None)
 
     def has_hints(self) -> bool:
         """Whether there are hints to be collected."""

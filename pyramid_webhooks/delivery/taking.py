@@ -79,7 +79,9 @@ class Taker:
         self._call_senders = call_senders
         self.intake = IntakeReader(holding, member, clock, self._pause)
         self.due = DueReader(holding, member, clock, self._pause)
-        self._express = Express(holding, member, self.intake.seen, self.intake.parking)
+        self._express = Express(
+            holding, member, self.intake.seen, self.intake.parking, signals.take_copy
+        )
         self._shortener = Shortener(database.memory, holding)
         self._tripped: dict[Recipient, None] = {}
         self._hints: set[Hint] = set()

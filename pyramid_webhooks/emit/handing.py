@@ -15,7 +15,7 @@ from transaction.interfaces import TransientError
 
 from pyramid_webhooks.emit.pending import Happened, PendingEvents, PreconditionFailure
 from pyramid_webhooks.emit.requests import current_request
-from pyramid_webhooks.emit.writing import Hint, Made, make, store
+from pyramid_webhooks.emit.writing import Added, Made, make, store
 from pyramid_webhooks.interfaces import IDeliveryEngine, IGlobalManager
 from pyramid_webhooks.registries import transaction_manager_of
 from pyramid_webhooks.resources.globals import GlobalSubscription, ensure_record
@@ -54,31 +54,31 @@ class InMemory:
         return None
 
     def _commit(self, made: list[Made]) -> None:
-        hints: list[Hint] = []
+        added: list[Added] = []
         for each in made:
             try:
-                hints += self._hand_over(each)
+                added += self._hand_over(each)
             except Exception:
                 names = ', '.join(message.id for message, _ in each.messages)
                 logger.exception('Nothing is sent of what was committed: %s.', names)
         engine = self._registry.queryUtility(IDeliveryEngine)
         if engine is not None:
-            engine.wake(hints)
+            engine.wake({(home, segment) for home, segment, _ in added})
 
-    def _hand_over(self, made: Made) -> list[Hint]:
+    def _hand_over(self, made: Made) -> list[Added]:
         if self._is_full():
             self._refuse(made)
             return []
         for attempt in range(_TRIES):
             with self._memory.session() as connection:
-                hints = store(_stored(made, connection))
+                added = store(_stored(made, connection))
                 try:
                     connection.transaction_manager.commit()
                 except TransientError:
                     if attempt + 1 == _TRIES:
                         raise
                 else:
-                    return hints
+                    return added
         raise AssertionError
 
     def _is_full(self) -> bool:

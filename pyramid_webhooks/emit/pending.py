@@ -88,9 +88,8 @@ class PendingEvents:
     aborts, and to write what hooks have left when one of them failed and the transaction was
     committed all the same.
 
-    :param write: callable (what happened) that writes to the outbox, and returns hints for the
-        engine.
-    :param committed: callable (hints) that is told when they have been committed.
+    :param write: callable (what happened) that writes to the outbox, and returns what it added.
+    :param committed: callable (what was added) that is told when that has been committed.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class PendingEvents:
         self._joined = False
         self._hooked = False
         self._listening = False
-        self._hints: list[Any] = []
+        self._added: list[Any] = []
         self._rounds = 0
         self._patience = _PATIENCE
 
@@ -150,7 +149,7 @@ class PendingEvents:
         if self._goes_on_without_end(happened):
             return
         try:
-            self._hints += self._write(happened)
+            self._added += self._write(happened)
         except BaseException:
             # The transaction must not be committed without what it owes; nobody else would stop
             # a second commit, which would not run this hook again.
@@ -175,7 +174,7 @@ class PendingEvents:
 
     def _after_commit(self, success: bool) -> None:
         if success:
-            self._committed(self._hints)
+            self._committed(self._added)
 
     # ISavepointDataManager
 

@@ -19,10 +19,25 @@ from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.outbox.segment import OWED_LIMIT, Entry
 from pyramid_webhooks.resources.globals import GlobalRecord
 from pyramid_webhooks.resources.lineage import is_attached
-from pyramid_webhooks.resources.message import Message, Origin, current_pid_and_host
+from pyramid_webhooks.resources.message import (
+    Message,
+    Origin,
+    copy_of,
+    current_pid_and_host,
+)
 
-#: (database name, oid of the segment that was added to)
-Hint = tuple[str, bytes]
+
+class Added(NamedTuple):
+    """An entry that was added to the outbox.
+
+    :ivar home: name of the database.
+    :ivar segment: oid of the segment.
+    :ivar message: that it owes; None for a command.
+    """
+
+    home: str
+    segment: bytes
+    message: Message | None
 
 
 class Made(NamedTuple):
@@ -35,10 +50,10 @@ class Made(NamedTuple):
     failures: list[PreconditionFailure]
 
 
-def write(registry: Any, txn: Any, happened: Sequence[Happened]) -> list[Hint]:
+def write(registry: Any, txn: Any, happened: Sequence[Happened]) -> list[Added]:
     """Write what happened in the transaction ``txn`` to the outbox.
 
-    :returns: where something was added.
+    :returns: what was added.
     """
     return store(make(registry, txn, happened))
 
@@ -52,18 +67,30 @@ def make(registry: Any, txn: Any, happened: Sequence[Happened]) -> Made:
     return Made(messages, failures)
 
 
-def store(made: Made) -> list[Hint]:
+def store(made: Made) -> list[Added]:
     """Add an entry to the outbox for each message, in the current transaction.
 
-    :returns: where something was added.
+    :returns: what was added.
     """
-    hints: list[Hint] = []
+    added: list[Added] = []
     places = Places()
     for message, occurrence in made.messages:
-        hints += _owe(message, occurrence, places)
+        added += _owe(message, occurrence, places)
     if made.failures:
-        hints += _write_failures(made.failures)
-    return list(dict.fromkeys(hints))
+        added += _write_failures(made.failures)
+    return added
+
+
+def tell(engine: Any, added: Iterable[Added]) -> None:
+    """Let the engine know of what was added, now that it is committed."""
+    hints, copies = set(), {}
+    for home, segment, message in added:
+        hints.add((home, segment))
+        if message is not None and (home, message._p_oid) not in copies:
+            copy = copy_of(message)
+            if copy is not None:
+                copies[(home, message._p_oid)] = copy
+    engine.wake(hints, copies)
 
 
 def _message(registry: Any, txn: Any, occurrence: Occurrence, request: Any) -> Message:
@@ -74,7 +101,7 @@ def _message(registry: Any, txn: Any, occurrence: Occurrence, request: Any) -> M
     return Message(occurrence.name, occurrence.timestamp, origin, data, errors)
 
 
-def _write_failures(failures: Iterable[PreconditionFailure]) -> Iterator[Hint]:
+def _write_failures(failures: Iterable[PreconditionFailure]) -> Iterator[Added]:
     """Let the recorder count failures: the subscriptions themselves are not written here."""
     counts: dict[tuple[Any, str], Counter[bytes]] = {}
     for failure in failures:
@@ -102,7 +129,7 @@ def _text(value: Any) -> str:
     return text.strip()[:500]
 
 
-def _owe(message: Message, occurrence: Occurrence, places: Places) -> Iterator[Hint]:
+def _owe(message: Message, occurrence: Occurrence, places: Places) -> Iterator[Added]:
     groups: dict[tuple[str, Any], list[bytes]] = {}
     for recipient, _ in occurrence.recipients:
         groups.setdefault(places.of(recipient), []).append(recipient._p_oid)
@@ -112,7 +139,7 @@ def _owe(message: Message, occurrence: Occurrence, places: Places) -> Iterator[H
 
 def _append(
     connection: Any, message: Message | None, oids: list[bytes], database: str, details: Any
-) -> Iterator[Hint]:
+) -> Iterator[Added]:
     home = connection.db().database_name
     intake = outbox_of(connection, create=True).intake
     for start in range(0, len(oids), OWED_LIMIT):
@@ -120,7 +147,7 @@ def _append(
         entry = Entry(message, owed, None if database == home else database, details)
         segment = intake.append(entry)
         if segment._p_oid is not None:
-            yield home, segment._p_oid
+            yield Added(home, segment._p_oid, message)
 
 
 class Places:

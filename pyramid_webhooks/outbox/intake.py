@@ -8,11 +8,21 @@ from typing import Any
 
 from persistent import Persistent
 
-from pyramid_webhooks.outbox.segment import BACKLOG_OWED_LIMIT, Entry, Segment, new_entry_key
+from pyramid_webhooks.outbox.segment import (
+    BACKLOG_ENTRY_LIMIT,
+    BACKLOG_OWED_LIMIT,
+    Entry,
+    Segment,
+    new_entry_key,
+)
 
-PAGE_SIZE = 32
+PAGE_SIZE = 16
 _FIRST_SEGMENTS = 16
-_PROBES = 6
+_PROBES = 4
+#: Entries in a row that a connection adds to the same segment, as long as nobody else changes it
+#: and they owe no more ids than so many: to go on with one costs less than to read another.
+_IN_A_ROW = 4
+_SMALL_OWED = 16
 
 
 class Page(Persistent):
@@ -69,30 +79,25 @@ class Intake(Page):
     def append(self, entry: Entry) -> Segment:
         """Add an entry, in the current transaction, and return the segment it went to.
 
-        The cost depends neither on the number of entries nor on that of segments. Neighbouring
-        commits go to different segments, so that what each writes is little, and they and the
-        consumers seldom have to be merged; a backlog goes to a segment of the writer's own.
+        The cost depends neither on the number of entries nor on that of segments. A connection
+        goes round the segments, a few entries to each, so that what a commit writes is little,
+        and it is seldom to be merged with what other connections add or consumers take. A backlog
+        goes to a segment of the writer's own.
         """
         segment = self._choose()
         segment.add(new_entry_key(), entry)
         return segment
 
     def _choose(self) -> Segment:
-        segment = random.choice(self.segments)
+        own = getattr(self, '_v_own', None)
+        if own is not None and self._is_own(own):
+            return own
+        self._v_own = None
+        segment = self._next()
         if segment.has_room():
-            self._v_own = None
             return segment
-        segment = getattr(self, '_v_own', None)
-        # A segment that was made in an aborted transaction has lost its connection, and a place
-        # in a page that others could reach.
-        if segment is not None and segment._p_jar is self._p_jar:
-            if segment.has_room(BACKLOG_OWED_LIMIT):
-                return segment
         for probe in range(2 * _PROBES):
-            if probe < _PROBES:
-                segment = random.choice(self.segments)
-            else:
-                segment = self.random_segment()
+            segment = random.choice(self.segments) if probe < _PROBES else self.random_segment()
             if segment.has_room():
                 break
         else:
@@ -101,4 +106,24 @@ class Intake(Page):
             if self._p_jar is not None:
                 self._p_jar.add(segment)
         self._v_own = segment
+        return segment
+
+    def _is_own(self, segment: Segment) -> bool:
+        """Whether a segment that was chosen in a backlog has been changed by nobody else, and
+        takes more.
+        """
+        # One that was made in an aborted transaction has lost its connection, and a place in a
+        # page that others could reach. What others change is a ghost.
+        if segment._p_jar is not self._p_jar or segment._p_changed is None:
+            return False
+        return segment.has_room(BACKLOG_OWED_LIMIT, BACKLOG_ENTRY_LIMIT)
+
+    def _next(self) -> Segment:
+        """That of the first segments whose turn it is."""
+        turn, left = getattr(self, '_v_turn', None) or (random.randrange(_FIRST_SEGMENTS), 0)
+        segment = self.segments[turn % len(self.segments)]
+        if not left or segment._p_changed is None or not segment.has_room(_SMALL_OWED):
+            turn, left = turn + 1, _IN_A_ROW
+            segment = self.segments[turn % len(self.segments)]
+        self._v_turn = (turn, left - 1)
         return segment

@@ -17,6 +17,7 @@ _PROTOCOL = 5
 _HOST = os.uname().nodename
 #: Data of more bytes than this are an object of their own, so that listing messages is cheap.
 INLINE_LIMIT = 4096
+_NO_SERIAL = b'\0' * 8
 
 
 def new_message_id() -> str:
@@ -50,7 +51,45 @@ class LargeData(Persistent):
         self.data = data
 
 
-class Message(Persistent):
+class Content:
+    """What was made of one event, by dialect."""
+
+    __slots__ = ()
+    _data: dict[Key, Any]
+    _errors: dict[Key, str] | None
+
+    def data(self, dialect: str, subscription: str | None = None) -> bytes | None:
+        """The bytes of the data; None when they could not be made.
+
+        :param subscription: the id of one, for which they may have been made apart.
+        """
+        found = self._data.get((dialect, subscription), self._data.get(dialect))
+        return found.data if isinstance(found, LargeData) else found
+
+    def error(self, dialect: str, subscription: str | None = None) -> str | None:
+        """Why there are no data, as a sentence."""
+        errors = self._errors or {}
+        return errors.get((dialect, subscription), errors.get(dialect))
+
+
+class Copy(Content):
+    """Of a small message that was just committed, what is to be sent, in plain values.
+
+    :ivar serial: that of the transaction.
+    """
+
+    __slots__ = ('_data', '_errors', 'event', 'id', 'serial', 'timestamp')
+
+    def __init__(self, message: Message):
+        self.serial: bytes = message._p_serial
+        self.id = message.id
+        self.event = message.event
+        self.timestamp = message.timestamp
+        self._data = message._data
+        self._errors = message._errors
+
+
+class Message(Content, Persistent):
     """One event's payload.
 
     :ivar id: ``msg_…``, sent as ``webhook-id``.
@@ -81,19 +120,6 @@ class Message(Persistent):
             for dialect, each in data.items()
         }
 
-    def data(self, dialect: str, subscription: str | None = None) -> bytes | None:
-        """The bytes of the data; None when they could not be made.
-
-        :param subscription: the id of one, for which they may have been made apart.
-        """
-        found = self._data.get((dialect, subscription), self._data.get(dialect))
-        return found.data if isinstance(found, LargeData) else found
-
-    def error(self, dialect: str, subscription: str | None = None) -> str | None:
-        """Why there are no data, as a sentence."""
-        errors = self._errors or {}
-        return errors.get((dialect, subscription), errors.get(dialect))
-
     def __getstate__(self) -> Any:
         pid, hostname, created, note, userid = self.origin
         inline, large = {}, {}
@@ -110,6 +136,17 @@ class Message(Persistent):
         self.origin = Origin._make(values[3:8])
         inline, self._errors = values[8:]
         self._data = {**inline, **large}
+
+
+def copy_of(message: Message) -> Copy | None:
+    """A copy, that other threads may read, of what was just committed and is not large."""
+    # A ghost would be read, and what belongs to no transaction yet has no serial.
+    if message._p_changed is not False or message._p_serial == _NO_SERIAL:
+        return None
+    size = 0
+    for data in message._data.values():
+        size += INLINE_LIMIT + 1 if isinstance(data, LargeData) else len(data)
+    return Copy(message) if size <= INLINE_LIMIT else None
 
 
 def is_there(message: Message) -> bool:

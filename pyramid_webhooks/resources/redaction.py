@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 #: Shown instead of a secret value.
@@ -24,6 +24,15 @@ _CREDENTIALS = re.compile(r'^([^/?#]*//)[^/?#]*@')
 def is_secret(name: str) -> bool:
     """Whether the value of the header ``name`` is not to be shown."""
     return name.lower() not in _CHALLENGES and _SECRET_PART.search(name) is not None
+
+
+@functools.lru_cache(128)
+def _secret_among(names: tuple[str, ...], others: frozenset[str]) -> frozenset[str]:
+    """Those of ``names`` whose values are not to be shown; ``others`` are in lower case.
+
+    Nearly all requests have headers of the same names, and nearly all answers.
+    """
+    return frozenset(name for name in names if is_secret(name) or name.lower() in others)
 
 
 def shown_headers(headers: Mapping[str, str] | Any) -> dict[str, str]:
@@ -57,7 +66,7 @@ def restored_headers(headers: Any, present: Mapping[str, str]) -> Any:
 
 def shown_url(url: str) -> str:
     """The URL without a user name and password, should it have any."""
-    return _CREDENTIALS.sub(rf'\1{REDACTED}@', url)
+    return _CREDENTIALS.sub(rf'\1{REDACTED}@', url) if '@' in url else url
 
 
 class Veil:
@@ -69,11 +78,12 @@ class Veil:
     :param names: further headers whose values are secret, whatever they are called.
     """
 
-    def __init__(self, headers: Iterable[tuple[str, str]], names: Iterable[str] = ()):
-        self._names = frozenset(map(str.lower, names)) if names else ()
+    def __init__(self, headers: Collection[tuple[str, str]], names: Iterable[str] = ()):
+        self._names = frozenset(map(str.lower, names)) if names else frozenset()
         self._pattern = ''
         self._values: list[str] = []
-        values = [value for name, value in headers if self._hides(name)]
+        secret = self._secret_of(headers)
+        values = [value for name, value in headers if name in secret] if secret else []
         if values:
             # "Bearer 2b6f…" may come back without its first word.
             values += [value.rpartition(' ')[2] for value in values]
@@ -81,17 +91,20 @@ class Veil:
             self._values = sorted(found, key=len, reverse=True)
             self._pattern = '|'.join(map(re.escape, self._values))
 
-    def _hides(self, name: str) -> bool:
-        return is_secret(name) or name.lower() in self._names
+    def _secret_of(self, pairs: Collection[tuple[str, str]]) -> frozenset[str]:
+        return _secret_among(tuple([name for name, _ in pairs]), self._names)
 
-    def has_to_hide(self, pairs: Iterable[tuple[str, str]]) -> bool:
+    def has_to_hide(self, pairs: Collection[tuple[str, str]]) -> bool:
         """Whether anything in an answer with these headers may be changed by this veil."""
-        return bool(self._pattern or [name for name, _ in pairs if self._hides(name)])
+        return bool(self._pattern or self._secret_of(pairs))
 
-    def headers(self, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    def headers(self, pairs: Collection[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """These headers as they may be stored."""
+        secret = self._secret_of(pairs)
+        if not (secret or self._pattern):
+            return tuple(pairs)
         return tuple(
-            [(name, REDACTED if self._hides(name) else self.text(value)) for name, value in pairs]
+            [(name, REDACTED if name in secret else self.text(value)) for name, value in pairs]
         )
 
     def text(self, text: str) -> str:
