@@ -136,8 +136,6 @@ class Express:
             return None
         serving, database = self._member.serving, entry.database_in(home)
         oids, some_wait = self._parking.split(database, entry.owed)
-        if some_wait:
-            self._parking.note(home, segment._p_oid, key)
         wanting: list[Recipient] = []
         left = 0
         for oid in oids:
@@ -148,11 +146,13 @@ class Express:
                         wanting.append(recipient)
                     else:
                         left += 1
-        if not wanting:
+        if not (wanting or some_wait):
             return [], left
         copy = self._take_copy((home, message._p_oid))
         if copy is None and (not is_there(message, home) or message.event == PING):
             return None
+        if some_wait:
+            self._parking.note(home, segment._p_oid, key)
         serial = message._p_serial if copy is None else copy.serial
         return [(serial, new_job(home, segment, key, entry, each, copy)) for each in wanting], left
 

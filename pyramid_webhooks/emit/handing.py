@@ -140,7 +140,7 @@ class PendingInMemory(PendingEvents):
     def _make(self) -> None:
         happened, self._happened = self._happened, []
         if not self._goes_on_without_end(happened):
-            self._hints += self._write(happened)
+            self._added += self._write(happened)
             self._listen()
 
 

@@ -40,6 +40,10 @@ class Added(NamedTuple):
     message: Message | None
 
 
+#: (name of a database, details of an entry)
+Place = tuple[str, tuple[str] | None]
+
+
 class Made(NamedTuple):
     """What a transaction is going to write.
 
@@ -158,18 +162,22 @@ class Places:
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int], tuple[str, Any]] = {}
+        self._known: dict[tuple[int, int], Place] = {}
+        self._last: tuple[Any, Any, Place | None] = (None, None, None)
 
-    def of(self, recipient: Any) -> tuple[str, tuple[str] | None]:
+    def of(self, recipient: Any) -> Place:
         """The name of the database of ``recipient``, and the details of an entry for it.
 
         It is found out once for all subscriptions of a manager.
         """
         jar = recipient._p_jar
         manager = None if isinstance(recipient, GlobalRecord) else recipient.__parent__
-        key = (id(jar), id(manager))
-        place = self._known.get(key)
-        if place is None:
-            details = None if manager is None or is_attached(recipient) else (LAST,)
-            place = self._known[key] = (jar.db().database_name, details)
+        last_jar, last_manager, place = self._last
+        if place is None or jar is not last_jar or manager is not last_manager:
+            key = (id(jar), id(manager))
+            place = self._known.get(key)
+            if place is None:
+                details = None if manager is None or is_attached(recipient) else (LAST,)
+                place = self._known[key] = (jar.db().database_name, details)
+            self._last = (jar, manager, place)
         return place

@@ -11,6 +11,7 @@ from persistent import Persistent
 from pyramid_webhooks.outbox.segment import (
     BACKLOG_ENTRY_LIMIT,
     BACKLOG_OWED_LIMIT,
+    ENTRY_LIMIT,
     Entry,
     Segment,
     new_entry_key,
@@ -98,7 +99,7 @@ class Intake(Page):
             return segment
         for probe in range(2 * _PROBES):
             segment = random.choice(self.segments) if probe < _PROBES else self.random_segment()
-            if segment.has_room():
+            if segment.has_room(entry_limit=BACKLOG_ENTRY_LIMIT):
                 break
         else:
             segment = Segment()
@@ -116,12 +117,16 @@ class Intake(Page):
         # page that others could reach. What others change is a ghost.
         if segment._p_jar is not self._p_jar or segment._p_changed is None:
             return False
-        return segment.has_room(BACKLOG_OWED_LIMIT, BACKLOG_ENTRY_LIMIT)
+        # To one that the transaction writes anyway, as many are added as it may have.
+        entry_limit = ENTRY_LIMIT if segment._p_changed else BACKLOG_ENTRY_LIMIT
+        return segment.has_room(BACKLOG_OWED_LIMIT, entry_limit)
 
     def _next(self) -> Segment:
         """That of the first segments whose turn it is."""
         turn, left = getattr(self, '_v_turn', None) or (random.randrange(_FIRST_SEGMENTS), 0)
         segment = self.segments[turn % len(self.segments)]
+        if segment._p_changed and segment.has_room():
+            return segment  # The transaction writes it anyway.
         if not left or segment._p_changed is None or not segment.has_room(_SMALL_OWED):
             turn, left = turn + 1, _IN_A_ROW
             segment = self.segments[turn % len(self.segments)]

@@ -11,9 +11,11 @@ from pyramid_zodbconn import get_connection
 
 from pyramid_webhooks.delivery import holding, parking, sender
 from pyramid_webhooks.delivery.holding import ALLOWANCE, UNPROVEN_ALLOWANCE
+from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.interfaces import IDeliveryEngine
 from pyramid_webhooks.outbox.owed import RESEND
 from pyramid_webhooks.resources.health import Health
+from pyramid_webhooks.resources.message import INLINE_LIMIT, Copy, Message, copy_of
 from pyramid_webhooks.testing import Receiver
 from tests.company import Folder, names_of, wait_until
 from tests.delivery.reading import Reading
@@ -307,3 +309,75 @@ def test_what_there_is_no_room_for_is_left_to_the_ordinary_reading(reading, work
     reading.read_all()
     (last,) = reading.send(works)
     assert last.created > jobs[-1].created
+
+
+def reads_of_messages(monkeypatch):
+    """The ids of the messages that are read from here on."""
+    read = []
+    original = Message.__setstate__
+
+    def setstate(message, state):
+        original(message, state)
+        read.append(message.id)
+
+    monkeypatch.setattr(Message, '__setstate__', setstate)
+    return read
+
+
+def test_what_the_process_has_committed_itself_is_not_read_again(company, receiver, monkeypatch):
+    prepared = {}
+    original = Recipients.prepare
+
+    def prepare(self, job, message):
+        prepared[message.id] = type(message)
+        return original(self, job, message)
+
+    company.subscribe('/', receiver.url)
+    company.add('/NWS/OUN', 'first')
+    company.settle()
+    monkeypatch.setattr(Recipients, 'prepare', prepare)
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+    company.add('/NWS/OUN', 'bob', age='x' * INLINE_LIMIT)
+    company.settle()
+    assert names_of(receiver) == ['first', 'ann', 'bob']
+    assert list(prepared.values()) == [Copy, Message]
+    recorded = [attempt[4] for attempt in company.attempts('/')]
+    assert recorded == [request.headers['webhook-id'] for request in receiver.requests]
+
+
+def test_what_nobody_has_told_of_is_read(reading, works, monkeypatch):
+    reading.company.add('/NWS/OUN', 'ann')
+    reading.company.database.cacheMinimize()
+    read = reads_of_messages(monkeypatch)
+    (job,), complete = reading.read_express()
+    assert complete
+    assert job.copy is None
+    assert len(read) == 1
+
+
+def test_a_copy_is_used_for_all_that_the_message_is_owed_to(reading, works):
+    """It says what the message says; what it is owed by is read all the same."""
+    other = reading.company.subscribe('/', 'http://127.0.0.1:1/')
+    reading.company.add('/NWS/OUN', 'second')
+    for job in reading.read()[0]:
+        reading.send(job.recipient)
+        reading.lanes.know(job.recipient, Health(successes=1))
+    reading.company.add('/NWS/OUN', 'ann')
+    with reading.database.session() as session:
+        ((home, message),) = [
+            (home, entry.message)
+            for home, outbox in session.outboxes.items()
+            for segment in outbox.intake.all_segments()
+            for _, entry in segment.items()
+        ]
+        message._p_activate()
+        copies = {(home, message._p_oid): copy_of(message)}
+    reading.express._take_copy = lambda key: copies.pop(key, None)
+    jobs, complete = reading.read_express()
+    assert complete
+    assert len(jobs) == 2, other
+    assert jobs[0].copy is jobs[1].copy is not None
+    assert not copies
+    assert {job.created for job in jobs} == {jobs[0].copy.timestamp}
+    assert reading.read_express() == ([], True)

@@ -54,7 +54,7 @@ def meanwhile(monkeypatch):
 def add_elsewhere(company, *names):
     """Add employees, and what is owed to a segment that is rarely looked at."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Segment, 'has_room', lambda *limit: False)
+        patch.setattr(Segment, 'has_room', lambda *args, **limits: False)
         company.add('/NWS/OUN', *names)
 
 
