@@ -454,12 +454,12 @@ class IDeliveryEngine(Interface):
     def stop(timeout=None):
         """Finish and record what is in flight; the rest stays owed."""
 
-    def wake(hints=(), copies=None):
-        """Something was committed.
+    def wake(hints=(), messages=()):
+        """Something was committed; called in the thread that did.
 
         :param hints: (database name, oid of a segment of the outbox) that were added to.
-        :param copies: by (database name, oid of a message): what the messages say, in plain
-            values. They may be forgotten, and are read from the database then.
+        :param messages: the persistent messages that were added there, if they are at hand. What
+            is not remembered of them is read from the database.
         """
 
 

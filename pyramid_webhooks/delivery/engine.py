@@ -6,7 +6,7 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from pyramid.registry import Registry
 from zope.interface import implementer
@@ -14,7 +14,7 @@ from zope.interface import implementer
 from pyramid_webhooks.delivery.loop import Loop
 from pyramid_webhooks.delivery.signals import Hint, MessageKey, Signals
 from pyramid_webhooks.interfaces import IDeliveryEngine, ISettings
-from pyramid_webhooks.resources.message import Copy
+from pyramid_webhooks.resources.message import Copy, Message, copy_of
 
 _TELLING_SECONDS = 0.5
 
@@ -81,18 +81,16 @@ class Engine:
             self.start()
         return inherited
 
-    def wake(
-        self, hints: Iterable[Hint] = (), copies: Mapping[MessageKey, Copy] | None = None
-    ) -> None:
+    def wake(self, hints: Iterable[Hint] = (), messages: Iterable[Message] = ()) -> None:
         """Something was committed. ``sync`` delivery waits here until it is sent.
 
         :param hints: (database name, oid of a segment) that were added to.
-        :param copies: of the messages that were added.
+        :param messages: that were added there; small ones need not be read then.
         """
         self.continue_after_fork()
         if not self.running():
             return
-        wakes = self._signals.wake(hints, copies)
+        wakes = self._signals.wake(hints, _copies_of(messages))
         if self._settings.delivery == 'sync' and threading.current_thread() is not self._thread:
             self._signals.wait_until_quiet(wakes, None, self.running)
 
@@ -122,6 +120,15 @@ class Engine:
         if thread is not threading.current_thread():
             thread.join(timeout + 10)
         self._thread = None
+
+
+def _copies_of(messages: Iterable[Message]) -> dict[MessageKey, Copy]:
+    found = ((message, copy_of(message)) for message in messages)
+    return {
+        (message._p_jar.db().database_name, message._p_oid): copy
+        for message, copy in found
+        if copy is not None
+    }
 
 
 def stop_at_exit(engine: Engine) -> None:

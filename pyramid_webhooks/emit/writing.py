@@ -19,12 +19,7 @@ from pyramid_webhooks.outbox.root import outbox_of
 from pyramid_webhooks.outbox.segment import OWED_LIMIT, Entry
 from pyramid_webhooks.resources.globals import GlobalRecord
 from pyramid_webhooks.resources.lineage import is_attached
-from pyramid_webhooks.resources.message import (
-    Message,
-    Origin,
-    copy_of,
-    current_pid_and_host,
-)
+from pyramid_webhooks.resources.message import Message, Origin, current_pid_and_host
 
 
 class Added(NamedTuple):
@@ -87,14 +82,9 @@ def store(made: Made) -> list[Added]:
 
 def tell(engine: Any, added: Iterable[Added]) -> None:
     """Let the engine know of what was added, now that it is committed."""
-    hints, copies = set(), {}
-    for home, segment, message in added:
-        hints.add((home, segment))
-        if message is not None and (home, message._p_oid) not in copies:
-            copy = copy_of(message)
-            if copy is not None:
-                copies[(home, message._p_oid)] = copy
-    engine.wake(hints, copies)
+    hints = {(home, segment) for home, segment, _ in added}
+    messages = {id(each.message): each.message for each in added if each.message is not None}
+    engine.wake(hints, messages.values())
 
 
 def _message(registry: Any, txn: Any, occurrence: Occurrence, request: Any) -> Message:

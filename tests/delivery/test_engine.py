@@ -149,7 +149,7 @@ def test_a_commit_that_nobody_told_of_is_found(company, receiver):
     company.subscribe('/', receiver.url)
     company.settle()
     engine = engine_of(company)
-    engine.wake = lambda hints=(): None
+    engine.wake = lambda hints=(), messages=(): None
     company.add('/NWS/OUN', 'ann')
     receiver.wait_for(1, timeout=3)
     del engine.wake
