@@ -19,7 +19,7 @@ from pyramid_webhooks.outbox.segment import (
 
 PAGE_SIZE = 16
 _FIRST_SEGMENTS = 16
-_PROBES = 4
+_PROBES = 8
 #: Entries in a row that a connection adds to the same segment, as long as nobody else changes it
 #: and they owe no more ids than so many: to go on with one costs less than to read another.
 _IN_A_ROW = 4
@@ -97,16 +97,29 @@ class Intake(Page):
         segment = self._next()
         if segment.has_room():
             return segment
-        for probe in range(2 * _PROBES):
-            segment = random.choice(self.segments) if probe < _PROBES else self.random_segment()
-            if segment.has_room(entry_limit=BACKLOG_ENTRY_LIMIT):
-                break
-        else:
-            segment = Segment()
-            self.add_segment(segment)
-            if self._p_jar is not None:
-                self._p_jar.add(segment)
+        segment = self._probe() or self._new_segment()
         self._v_own = segment
+        return segment
+
+    def _probe(self) -> Segment | None:
+        """A segment with room, if one is found among a few that are chosen at random.
+
+        To look at one may mean to read it: while none is found, it is at fewer each time.
+        """
+        probes = getattr(self, '_v_probes', _PROBES)
+        for probe in range(probes):
+            segment = random.choice(self.segments) if probe % 2 else self.random_segment()
+            if segment.has_room(entry_limit=BACKLOG_ENTRY_LIMIT):
+                self._v_probes = _PROBES
+                return segment
+        self._v_probes = max(1, probes // 2)
+        return None
+
+    def _new_segment(self) -> Segment:
+        segment = Segment()
+        self.add_segment(segment)
+        if self._p_jar is not None:
+            self._p_jar.add(segment)
         return segment
 
     def _is_own(self, segment: Segment) -> bool:
