@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterable
 
@@ -17,6 +18,7 @@ from pyramid_webhooks.interfaces import IDeliveryEngine, ISettings
 from pyramid_webhooks.resources.message import Copy, Message, copy_of
 
 _TELLING_SECONDS = 0.5
+_DEAF_SECONDS = 0.5
 
 
 @implementer(IDeliveryEngine)
@@ -118,8 +120,15 @@ class Engine:
         self._loop.stop_timeout = timeout
         self._signals.stop()
         if thread is not threading.current_thread():
-            thread.join(timeout + 10)
+            _join(thread, timeout + 10)
         self._thread = None
+
+
+def _join(thread: threading.Thread, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while thread.is_alive() and time.monotonic() < deadline:
+        # A signal that comes just before it begins to wait is not heard until it has.
+        thread.join(_DEAF_SECONDS)
 
 
 def _copies_of(messages: Iterable[Message]) -> dict[MessageKey, Copy]:
