@@ -7,15 +7,16 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pyramid.registry import Registry
 from zope.interface import implementer
 
 from pyramid_webhooks.delivery.loop import Loop
-from pyramid_webhooks.delivery.signals import Hint, MessageKey, Signals
+from pyramid_webhooks.delivery.signals import COPY_LIMIT, Hint, MessageKey, Signals
 from pyramid_webhooks.interfaces import IDeliveryEngine, ISettings
-from pyramid_webhooks.resources.message import Copy, Message, copy_of
+from pyramid_webhooks.registries import outbox_databases_of
+from pyramid_webhooks.resources.message import Message, MessageCopy, copy_of
 
 _TELLING_SECONDS = 0.5
 _DEAF_SECONDS = 0.5
@@ -83,7 +84,7 @@ class Engine:
             self.start()
         return inherited
 
-    def wake(self, hints: Iterable[Hint] = (), messages: Iterable[Message] = ()) -> None:
+    def wake(self, hints: Iterable[Hint] = (), messages: Collection[Message] = ()) -> None:
         """Something was committed. ``sync`` delivery waits here until it is sent.
 
         :param hints: (database name, oid of a segment) that were added to.
@@ -92,9 +93,22 @@ class Engine:
         self.continue_after_fork()
         if not self.running():
             return
-        wakes = self._signals.wake(hints, _copies_of(messages))
+        wakes = self._signals.wake(hints, self._copies_of(messages))
         if self._settings.delivery == 'sync' and threading.current_thread() is not self._thread:
             self._signals.wait_until_quiet(wakes, None, self.running)
+
+    def _copies_of(self, messages: Collection[Message]) -> dict[MessageKey, MessageCopy]:
+        copies: dict[MessageKey, MessageCopy] = {}
+        if len(messages) <= COPY_LIMIT:
+            databases = outbox_databases_of(self._registry)
+            for message in messages:
+                copy = copy_of(message)
+                if copy is not None:
+                    database = message._p_jar.db()
+                    # That of another application may have the same name.
+                    if databases.get(database.database_name) is database:
+                        copies[(database.database_name, message._p_oid)] = copy
+        return copies
 
     def wait_until_quiet(self, timeout: float | None = None) -> bool:
         """Wait until all that was due has been sent and recorded, and events have been fired.
@@ -129,15 +143,6 @@ def _join(thread: threading.Thread, timeout: float) -> None:
     while thread.is_alive() and time.monotonic() < deadline:
         # A signal that comes just before it begins to wait is not heard until it has.
         thread.join(_DEAF_SECONDS)
-
-
-def _copies_of(messages: Iterable[Message]) -> dict[MessageKey, Copy]:
-    found = ((message, copy_of(message)) for message in messages)
-    return {
-        (message._p_jar.db().database_name, message._p_oid): copy
-        for message, copy in found
-        if copy is not None
-    }
 
 
 def stop_at_exit(engine: Engine) -> None:

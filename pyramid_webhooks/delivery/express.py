@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
+from typing import Any
 
 from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.jobs import Job
@@ -21,7 +22,7 @@ from pyramid_webhooks.outbox.ownership import Member
 from pyramid_webhooks.outbox.root import Outbox, partition_of
 from pyramid_webhooks.outbox.schedule import AT_ONCE, Recipient
 from pyramid_webhooks.outbox.segment import Entry, Segment
-from pyramid_webhooks.resources.message import Copy
+from pyramid_webhooks.resources.message import MessageCopy
 
 #: When there are more entries than that, or new deliveries, all are read in the ordinary way.
 _READ_LIMIT = 1_000
@@ -58,7 +59,7 @@ class Express:
         member: Member,
         seen: SeenSegments,
         parking: Parking,
-        take_copy: Callable[[MessageKey], Copy | None] = lambda key: None,
+        take_copy: Callable[[MessageKey], MessageCopy | None] = lambda key: None,
     ):
         self._holding = holding
         self._take_copy = take_copy
@@ -129,32 +130,41 @@ class Express:
         """What an entry owes to those that do not wait for better times.
 
         :returns: (serial of the message, job) of each for whom there is room; and how many there
-            are for whom there is none. None where it is more than one event for whoever wants it.
+            are for whom there is none. None where it is left to the ordinary reading.
         """
         message = entry.message
         if message is None or entry.details is not None:
             return None
-        serving, database = self._member.serving, entry.database_in(home)
-        oids, some_wait = self._parking.split(database, entry.owed)
-        wanting: list[Recipient] = []
-        left = 0
-        for oid in oids:
-            recipient = (database, oid)
-            if partition_of(recipient) in serving:
-                if (home, key, recipient) not in self._holding:
-                    if rooms[recipient] > 0:
-                        wanting.append(recipient)
-                    else:
-                        left += 1
+        wanting, left, some_wait = self._who_wants(home, key, entry, rooms)
         if not (wanting or some_wait):
             return [], left
         copy = self._take_copy((home, message._p_oid))
-        if copy is None and (not is_there(message, home) or message.event == PING):
+        if copy is None and not _is_event(message, home):
             return None
         if some_wait:
             self._parking.note(home, segment._p_oid, key)
         serial = message._p_serial if copy is None else copy.serial
         return [(serial, new_job(home, segment, key, entry, each, copy)) for each in wanting], left
+
+    def _who_wants(
+        self, home: str, key: bytes, entry: Entry, rooms: _Rooms
+    ) -> tuple[list[Recipient], int, bool]:
+        """Who is owed an entry: those for whom there is room, how many there are for whom there
+        is none, and whether there are any that wait for better times.
+        """
+        database = entry.database_in(home)
+        oids, some_wait = self._parking.split(database, entry.owed)
+        wanting: list[Recipient] = []
+        left = 0
+        for oid in oids:
+            recipient = (database, oid)
+            if partition_of(recipient) in self._member.serving:
+                if (home, key, recipient) not in self._holding:
+                    if rooms[recipient] > 0:
+                        wanting.append(recipient)
+                    else:
+                        left += 1
+        return wanting, left, some_wait
 
     def _room(self, view: View, recipient: Recipient) -> int:
         """How many new deliveries of a receiver can be sent as they come; as a rule, any number.
@@ -175,18 +185,22 @@ class Express:
         return self._holding.allowance(lane) - self._holding.count(recipient)
 
 
+def _is_event(message: Any, home: str) -> bool:
+    return is_there(message, home) and message.event != PING
+
+
 def new_job(
     home: str,
     segment: Segment,
     key: bytes,
     entry: Entry,
     recipient: Recipient,
-    copy: Copy | None = None,
+    copy: MessageCopy | None = None,
     tries: int = 0,
 ) -> Job:
     """The job of what an entry of the intake owes to one of its recipients.
 
-    :param copy: of the message, if it owes no more than that.
+    :param copy: of the message, if it is at hand and the entry has no details.
     """
     number, created = first_attempt(entry) if copy is None else (1, copy.timestamp)
     return Job(

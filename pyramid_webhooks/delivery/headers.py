@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, ValuesView
+from collections.abc import ItemsView, Iterator
 from typing import Any
 
 from requests.structures import CaseInsensitiveDict
@@ -18,6 +18,7 @@ class Headers(CaseInsensitiveDict[Any]):
     def update(self, headers: Any = (), /, **more: Any) -> None:
         """Add headers; they replace those of the same name, in whatever case."""
         if more or type(headers) is not dict:
+            # Whatever else may be given: pairs, other mappings.
             super().update(headers, **more)
             return
         for name, value in headers.items():
@@ -38,9 +39,9 @@ class Headers(CaseInsensitiveDict[Any]):
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def items(self) -> ValuesView[tuple[str, Any]]:  # type: ignore[override]
+    def items(self) -> ItemsView[str, Any]:
         """The names, as they were given, and the values."""
-        return self._pairs.values()
+        return dict(self._pairs.values()).items()
 
     def lower_items(self) -> Iterator[tuple[str, Any]]:
         """The names in lower case, and the values."""

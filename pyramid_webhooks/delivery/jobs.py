@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pyramid_webhooks.delivery.exchange import Outcome
 from pyramid_webhooks.outbox.schedule import QueueKey, Recipient
-from pyramid_webhooks.resources.message import Copy
+from pyramid_webhooks.resources.message import MessageCopy
 from pyramid_webhooks.resources.secrets import Key
 
 #: ``tries`` of a delivery that is tried just once.
@@ -105,7 +105,7 @@ class Job:
         segment: bytes | None = None,
         entry: bytes | None = None,
         queue_key: QueueKey | None = None,
-        copy: Copy | None = None,
+        copy: MessageCopy | None = None,
         number: int = 1,
         tries: int = 0,
         created: float,

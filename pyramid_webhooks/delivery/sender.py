@@ -135,7 +135,7 @@ class Sender:
 
 
 def _pairs(headers: Any) -> list[tuple[str, str]]:
-    pairs = list(headers.items())
+    pairs = [(name, value) for name, value in headers.items()]
     if all(type(name) is type(value) is str for name, value in pairs):
         return pairs
     return [(_text(name), _text(value)) for name, value in pairs]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 
-from pyramid_webhooks.resources.message import Copy
+from pyramid_webhooks.resources.message import MessageCopy
 
 #: (database name, oid of a segment)
 Hint = tuple[str, bytes]
 #: (database name, oid of a message)
 MessageKey = tuple[str, bytes]
-#: Of messages that were just committed, so many are kept in memory until they are taken: some
-#: have to wait, and are read when their time comes.
-_COPY_LIMIT = 1_000
+#: Of messages that were just committed, so many copies are kept until they are taken. Some of the
+#: messages have to wait, and are read when their time comes.
+COPY_LIMIT = 1_000
 
 
 class Signals:
@@ -29,13 +30,13 @@ class Signals:
         self._waiting = 0
         self._resting = False
         self._hints: set[Hint] = set()
-        self._copies: dict[MessageKey, Copy] = {}
+        self._copies: OrderedDict[MessageKey, MessageCopy] = OrderedDict()
         self.stopping = False
 
     # --- from any thread
 
     def wake(
-        self, hints: Iterable[Hint] = (), copies: Mapping[MessageKey, Copy] | None = None
+        self, hints: Iterable[Hint] = (), copies: Mapping[MessageKey, MessageCopy] | None = None
     ) -> int:
         """Something is to be read; not at once if the engine is letting more come together.
 
@@ -51,10 +52,10 @@ class Signals:
                 self._rung.notify()
             return self._wakes
 
-    def _keep(self, copies: Mapping[MessageKey, Copy]) -> None:
+    def _keep(self, copies: Mapping[MessageKey, MessageCopy]) -> None:
         self._copies.update(copies)
-        while len(self._copies) > _COPY_LIMIT:
-            del self._copies[next(iter(self._copies))]
+        while len(self._copies) > COPY_LIMIT:
+            self._copies.popitem(last=False)
 
     def wakes(self) -> int:
         """How often it was woken."""
@@ -105,7 +106,7 @@ class Signals:
             hints, self._hints = self._hints, set()
             return self._wakes, hints
 
-    def take_copy(self, key: MessageKey) -> Copy | None:
+    def take_copy(self, key: MessageKey) -> MessageCopy | None:
         """The copy of a message that was just committed, if there is one; but once."""
         with self._lock:
             return self._copies.pop(key, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyramid.authorization import ACLHelper, Authenticated, Everyone
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 #: What is answered where nobody has the userid or defines the permission, or nothing can tell.
 UNKNOWN = None
 Judge = Callable[[str, Any, str, Any], bool | None]
-Permits = Callable[[Any, list[str], str], Any]
 
 
 @implementer(IApplicability)
@@ -41,6 +40,7 @@ class Applicability:
     def __init__(self, registry: Registry):
         self._registry = registry
         self._permission = registry.getUtility(ISettings).permission
+        self._acl = ACLHelper()
         self._judge: Judge | None = None
         self._defined: frozenset[str] = frozenset()
 
@@ -81,52 +81,41 @@ class Applicability:
 
     def can_tell(self) -> bool:
         """Whether there is a way to judge owners in this application."""
-        return self._choose_judge() is not _nobody_can_tell
+        return self._choose_judge() != self._nobody_can_tell
 
     def _choose_judge(self) -> Judge:
         registry = self._registry
         policy = registry.queryUtility(ISecurityPolicy)
         if IPermitsFor.providedBy(policy) or callable(getattr(policy, 'permits_for', None)):
-            return _by_policy(policy)
-        legacy = registry.queryUtility(IAuthorizationPolicy)
-        permits = ACLHelper().permits if legacy is None else legacy.permits
-        resolver = registry.queryUtility(IPrincipalsResolver)
-        if resolver is not None:
-            return _by_principals(resolver, permits)
+            return self._by_policy
+        if registry.queryUtility(IPrincipalsResolver) is not None:
+            return self._by_principals
         authentication = registry.queryUtility(IAuthenticationPolicy)
         if hasattr(authentication, 'callback'):
-            return _by_callback(authentication.callback, permits)
-        return _nobody_can_tell
+            return self._by_callback
+        return self._nobody_can_tell
 
-
-# Many owners may be judged in one transaction: what they are judged with is looked up before.
-
-
-def _by_policy(policy: Any) -> Judge:
-    def judge(owner: str, obj: Any, permission: str, request: Any) -> bool | None:
+    def _by_policy(self, owner: str, obj: Any, permission: str, request: Any) -> bool | None:
+        policy = self._registry.getUtility(ISecurityPolicy)
         answer = policy.permits_for(owner, obj, permission)
         return UNKNOWN if answer is None else bool(answer)
 
-    return judge
-
-
-def _by_principals(resolver: Any, permits: Permits) -> Judge:
-    def judge(owner: str, obj: Any, permission: str, request: Any) -> bool | None:
+    def _by_principals(self, owner: str, obj: Any, permission: str, request: Any) -> bool | None:
+        resolver = self._registry.getUtility(IPrincipalsResolver)
         principals = resolver(owner, request)
-        return UNKNOWN if principals is None else bool(permits(obj, list(principals), permission))
+        return UNKNOWN if principals is None else self._permits(obj, principals, permission)
 
-    return judge
-
-
-def _by_callback(callback: Any, permits: Permits) -> Judge:
-    def judge(owner: str, obj: Any, permission: str, request: Any) -> bool | None:
+    def _by_callback(self, owner: str, obj: Any, permission: str, request: Any) -> bool | None:
+        callback = self._registry.getUtility(IAuthenticationPolicy).callback
         groups = () if callback is None else callback(owner, request)
         if groups is None:
             return UNKNOWN
-        return bool(permits(obj, [Everyone, Authenticated, owner, *groups], permission))
+        return self._permits(obj, [Everyone, Authenticated, owner, *groups], permission)
 
-    return judge
+    def _nobody_can_tell(self, owner: str, obj: Any, permission: str, request: Any) -> None:
+        return UNKNOWN
 
-
-def _nobody_can_tell(owner: str, obj: Any, permission: str, request: Any) -> None:
-    return UNKNOWN
+    def _permits(self, obj: Any, principals: Iterable[str], permission: str) -> bool:
+        legacy = self._registry.queryUtility(IAuthorizationPolicy)
+        permits = self._acl.permits if legacy is None else legacy.permits
+        return bool(permits(obj, list(principals), permission))

@@ -19,7 +19,7 @@ from pyramid_webhooks.emit.payloads import render, render_explicit
 from pyramid_webhooks.emit.pending import Occurrence, PendingEvents, PreconditionFailure
 from pyramid_webhooks.emit.requests import current_request, request_for
 from pyramid_webhooks.emit.verdicts import Verdicts
-from pyramid_webhooks.emit.writing import tell, write
+from pyramid_webhooks.emit.writing import Added, tell, write
 from pyramid_webhooks.events import NamedEvent, Resolution
 from pyramid_webhooks.interfaces import (
     IDeliveryEngine,
@@ -237,7 +237,7 @@ class Dispatcher:
             txn.set_data(self, pending)
             return pending
 
-    def _committed(self, added: list[Any]) -> None:
+    def _committed(self, added: list[Added]) -> None:
         engine = self._registry.queryUtility(IDeliveryEngine)
         if engine is not None:
             tell(engine, added)

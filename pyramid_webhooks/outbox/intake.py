@@ -20,9 +20,10 @@ from pyramid_webhooks.outbox.segment import (
 PAGE_SIZE = 16
 _FIRST_SEGMENTS = 16
 _PROBES = 8
-#: Entries in a row that a connection adds to the same segment, as long as nobody else changes it
-#: and they owe no more ids than so many: to go on with one costs less than to read another.
+#: Entries in a row that a connection adds to the same segment, as long as nobody else changes it:
+#: to go on with one costs less than to read another.
 _IN_A_ROW = 4
+#: And as long as it owes fewer ids than so many: to write what is large again costs more.
 _SMALL_OWED = 16
 
 
@@ -71,7 +72,12 @@ def _union(old: tuple[Any, ...], committed: tuple[Any, ...], new: tuple[Any, ...
 
 
 class Intake(Page):
-    """The root page. Commits add entries here, and consumers take them out."""
+    """The root page. Commits add entries here, and consumers take them out.
+
+    A connection that writes remembers, for itself, ``_v_turn``: how many of the first segments it
+    has gone on to, and how many more entries in a row go to the last of them; ``_v_own``: in
+    a backlog, the segment that it adds to; and ``_v_probes``: at how many it looks to find one.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,7 +133,7 @@ class Intake(Page):
         takes more.
         """
         # One that was made in an aborted transaction has lost its connection, and a place in a
-        # page that others could reach. What others change is a ghost.
+        # page that others could reach. What others have changed is a ghost.
         if segment._p_jar is not self._p_jar or segment._p_changed is None:
             return False
         # To one that the transaction writes anyway, as many are added as it may have.
@@ -136,7 +142,10 @@ class Intake(Page):
 
     def _next(self) -> Segment:
         """That of the first segments whose turn it is."""
-        turn, left = getattr(self, '_v_turn', None) or (random.randrange(_FIRST_SEGMENTS), 0)
+        if getattr(self, '_v_turn', None) is None:
+            # Each connection begins somewhere else.
+            self._v_turn = (random.randrange(len(self.segments)), _IN_A_ROW)
+        turn, left = self._v_turn
         segment = self.segments[turn % len(self.segments)]
         if segment._p_changed and segment.has_room():
             return segment  # The transaction writes it anyway.

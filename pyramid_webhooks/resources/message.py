@@ -17,6 +17,9 @@ _PROTOCOL = 5
 _HOST = os.uname().nodename
 #: Data of more bytes than this are an object of their own, so that listing messages is cheap.
 INLINE_LIMIT = 4096
+#: Bytes of data that are worth a copy: many may be kept. A key counts as so many.
+COPY_SIZE = 2048
+_KEY_SIZE = 64
 _NO_SERIAL = b'\0' * 8
 
 
@@ -72,8 +75,10 @@ class Content:
         return errors.get((dialect, subscription), errors.get(dialect))
 
 
-class Copy(Content):
-    """Of a small message that was just committed, what is to be sent, in plain values.
+class MessageCopy(Content):
+    """Of a small message that was just committed, what is to be sent; it belongs to no connection.
+
+    What the message is made of is never changed, so that both may have the same.
 
     :ivar serial: that of the transaction.
     """
@@ -138,15 +143,17 @@ class Message(Content, Persistent):
         self._data = {**inline, **large}
 
 
-def copy_of(message: Message) -> Copy | None:
+def copy_of(message: Message) -> MessageCopy | None:
     """A copy, that other threads may read, of what was just committed and is not large."""
     # A ghost would be read, and what belongs to no transaction yet has no serial.
-    if message._p_changed is not False or message._p_serial == _NO_SERIAL:
+    if message._p_changed is not False or message._p_serial == _NO_SERIAL or message._errors:
         return None
     size = 0
     for data in message._data.values():
-        size += INLINE_LIMIT + 1 if isinstance(data, LargeData) else len(data)
-    return Copy(message) if size <= INLINE_LIMIT else None
+        if isinstance(data, LargeData):
+            return None
+        size += _KEY_SIZE + len(data)
+    return MessageCopy(message) if size <= COPY_SIZE else None
 
 
 def is_there(message: Message) -> bool:

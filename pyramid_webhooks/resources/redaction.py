@@ -17,6 +17,8 @@ _SECRET_PART = re.compile(
 _CHALLENGES = frozenset(('www-authenticate', 'proxy-authenticate'))
 #: A value with fewer characters than this is no secret that could be told from other text.
 _FEWEST = 6
+#: Header names of so many characters together are remembered.
+_COMMON_NAMES = 1000
 _CREDENTIALS = re.compile(r'^([^/?#]*//)[^/?#]*@')
 
 
@@ -26,13 +28,13 @@ def is_secret(name: str) -> bool:
     return name.lower() not in _CHALLENGES and _SECRET_PART.search(name) is not None
 
 
-@functools.lru_cache(128)
-def _secret_among(names: tuple[str, ...], others: frozenset[str]) -> frozenset[str]:
-    """Those of ``names`` whose values are not to be shown; ``others`` are in lower case.
-
-    Nearly all requests have headers of the same names, and nearly all answers.
-    """
+def _find_secret(names: tuple[str, ...], others: frozenset[str]) -> frozenset[str]:
+    """Those of ``names`` whose values are not to be shown; ``others`` are in lower case."""
     return frozenset(name for name in names if is_secret(name) or name.lower() in others)
+
+
+#: Nearly all requests have headers of the same names, and nearly all answers.
+_secret_among = functools.lru_cache(128)(_find_secret)
 
 
 def shown_headers(headers: Mapping[str, str] | Any) -> dict[str, str]:
@@ -92,7 +94,9 @@ class Veil:
             self._pattern = '|'.join(map(re.escape, self._values))
 
     def _secret_of(self, pairs: Collection[tuple[str, str]]) -> frozenset[str]:
-        return _secret_among(tuple([name for name, _ in pairs]), self._names)
+        names = tuple([name for name, _ in pairs])
+        find = _secret_among if sum(map(len, names)) <= _COMMON_NAMES else _find_secret
+        return find(names, self._names)
 
     def has_to_hide(self, pairs: Collection[tuple[str, str]]) -> bool:
         """Whether anything in an answer with these headers may be changed by this veil."""

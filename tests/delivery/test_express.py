@@ -7,7 +7,10 @@ import uuid
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyramid.threadlocal import manager as threadlocals
 from pyramid_zodbconn import get_connection
+from ZODB.Connection import Connection
+from ZODB.POSException import POSKeyError
 
 from pyramid_webhooks.delivery import holding, parking, sender
 from pyramid_webhooks.delivery.holding import ALLOWANCE, UNPROVEN_ALLOWANCE
@@ -15,9 +18,9 @@ from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.interfaces import IDeliveryEngine
 from pyramid_webhooks.outbox.owed import RESEND
 from pyramid_webhooks.resources.health import Health
-from pyramid_webhooks.resources.message import INLINE_LIMIT, Copy, Message, copy_of
+from pyramid_webhooks.resources.message import COPY_SIZE, Message, MessageCopy, copy_of
 from pyramid_webhooks.testing import Receiver
-from tests.company import Folder, names_of, wait_until
+from tests.company import Folder, add, names_of, wait_until
 from tests.delivery.reading import Reading
 
 
@@ -338,10 +341,10 @@ def test_what_the_process_has_committed_itself_is_not_read_again(company, receiv
     monkeypatch.setattr(Recipients, 'prepare', prepare)
     company.add('/NWS/OUN', 'ann')
     company.settle()
-    company.add('/NWS/OUN', 'bob', age='x' * INLINE_LIMIT)
+    company.add('/NWS/OUN', 'bob', age='x' * COPY_SIZE)
     company.settle()
     assert names_of(receiver) == ['first', 'ann', 'bob']
-    assert list(prepared.values()) == [Copy, Message]
+    assert list(prepared.values()) == [MessageCopy, Message]
     recorded = [attempt[4] for attempt in company.attempts('/')]
     assert recorded == [request.headers['webhook-id'] for request in receiver.requests]
 
@@ -381,3 +384,67 @@ def test_a_copy_is_used_for_all_that_the_message_is_owed_to(reading, works):
     assert not copies
     assert {job.created for job in jobs} == {jobs[0].copy.timestamp}
     assert reading.read_express() == ([], True)
+
+
+def copies_of(reading):
+    """Of all that is in the intakes."""
+    copies = {}
+    with reading.database.session() as session:
+        for home, outbox in session.outboxes.items():
+            for segment in outbox.intake.all_segments():
+                for _, entry in segment.items():
+                    entry.message._p_activate()
+                    copies[(home, entry.message._p_oid)] = copy_of(entry.message)
+    return copies
+
+
+def test_what_is_copied_and_what_is_read_are_taken_in_their_order(reading, works):
+    for name in 'abcdefgh':
+        reading.company.add('/NWS/OUN', name)
+    copies = dict(list(copies_of(reading).items())[::2])
+    reading.express._take_copy = lambda key: copies.pop(key, None)
+    jobs, complete = reading.read_express()
+    assert complete
+    assert {job.copy is None for job in jobs} == {True, False}
+    assert [job.created for job in jobs] == sorted(job.created for job in jobs)
+
+
+def test_what_was_packed_away_is_left_to_the_ordinary_reading(reading, works, caplog):
+    reading.company.add('/NWS/OUN', 'ann')
+    ((_, oid),) = copies_of(reading)
+    reading.company.database.cacheMinimize()
+    with pytest.MonkeyPatch.context() as patch:
+        original = Connection.setstate
+
+        def setstate(self, obj):
+            if obj._p_oid == oid:
+                raise POSKeyError(oid)
+            original(self, obj)
+
+        patch.setattr(Connection, 'setstate', setstate)
+        assert reading.read_express() == ([], False)
+        assert reading.read() == ([], [], 0)
+    assert 'is not in the database' in caplog.text
+
+
+def test_messages_of_another_application_are_not_taken_for_ones_own(make_company, receiver):
+    """What code of one does to the objects of the other; both name their database alike."""
+
+    def setup(config):
+        config.add_webhook_subscription(receiver.url, events=['employee.*'])
+
+    own, other = make_company(setup=setup), make_company(setup=setup)
+    own.add('/NWS/OUN', 'first')
+    own.settle()
+    copies = own.registry.getUtility(IDeliveryEngine)._signals._copies
+    before = dict(copies)
+
+    def add_elsewhere(root):
+        threadlocals.push({'registry': own.registry, 'request': None})
+        try:
+            add(root['NWS']['OUN'], 'elsewhere', own.registry.notify)
+        finally:
+            threadlocals.pop()
+
+    other.transact(add_elsewhere)
+    assert copies == before

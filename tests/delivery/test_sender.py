@@ -13,6 +13,7 @@ from pyramid_webhooks.delivery.sender import Sender, SenderThreads
 from pyramid_webhooks.delivery.transport import make_transport
 from pyramid_webhooks.emit.dialects import Dialect
 from pyramid_webhooks.interfaces import IDestinationPolicy, ISettings
+from pyramid_webhooks.resources.redaction import REDACTED
 from pyramid_webhooks.resources.secrets import new_secret, read_secret
 from tests.signatures import verifies
 
@@ -37,6 +38,23 @@ class Preparing(Dialect):
             'PUT', outgoing.target, data=body, auth=('user', 'pw'), headers={'X-A': '1'}
         )
         return request.prepare()
+
+
+class Bytes(Dialect):
+    """Has headers that are bytes, as requests lets one have them."""
+
+    def prepare(self, outgoing, body):
+        headers = {'X-A': b'1', 'X-Api-Key': b'hush hush'}
+        request = requests.Request('POST', outgoing.target, data=body, headers=headers).prepare()
+        request.headers[b'X-B'] = '2'
+        return request
+
+
+class Pairs(Dialect):
+    """Has headers that are no mapping."""
+
+    def headers(self, outgoing):
+        return [('X-A', '1'), ('content-type', 'text/plain')]
 
 
 class Raising(Dialect):
@@ -64,7 +82,7 @@ def send(receiver):
         }
     )
     config.include('pyramid_webhooks')
-    for dialect in (Wrapping, Preparing, Raising, Texting):
+    for dialect in (Wrapping, Preparing, Bytes, Pairs, Raising, Texting):
         config.add_webhook_dialect(dialect.__name__.lower(), dialect)
     config.commit()
     registry = config.registry
@@ -123,6 +141,22 @@ def test_a_dialect_may_prepare_the_whole_request(send, receiver):
     assert (request.headers['X-A'], request.headers['X-B']) == ('1', '2')
     assert request.headers['webhook-id'] == 'msg_1'
     assert request.headers['webhook-signature'].startswith('v1,')
+
+
+def test_headers_that_are_bytes_are_recorded_as_text(send, receiver):
+    receiver.answer(headers={'X-Echo': 'got hush hush'})
+    job = send('bytes')
+    (request,) = receiver.requests
+    assert (request.headers['X-A'], request.headers['X-B']) == ('1', '2')
+    sent = dict(job.sent.headers)
+    assert (sent['X-A'], sent['X-B'], sent['X-Api-Key']) == ('1', '2', REDACTED)
+    assert ('X-Echo', f'got {REDACTED}') in job.outcome.headers
+
+
+def test_the_headers_of_a_dialect_may_be_pairs(send, receiver):
+    send('pairs', headers={'X-A': '2'})
+    (request,) = receiver.requests
+    assert (request.headers['X-A'], request.headers['Content-Type']) == ('2', 'text/plain')
 
 
 @pytest.mark.parametrize(

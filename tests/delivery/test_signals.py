@@ -13,7 +13,7 @@ def test_a_copy_of_a_message_is_taken_once():
 
 
 def test_of_copies_that_nobody_takes_the_oldest_are_forgotten(monkeypatch):
-    monkeypatch.setattr(signals, '_COPY_LIMIT', 3)
+    monkeypatch.setattr(signals, 'COPY_LIMIT', 3)
     told = Signals()
     for number in range(5):
         told.wake((), {('', bytes([number])): number, ('more', bytes([number])): -number})

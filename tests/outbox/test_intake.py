@@ -14,7 +14,13 @@ from ZODB.DB import DB
 from ZODB.FileStorage.FileStorage import FileStorage
 
 from pyramid_webhooks.outbox.intake import PAGE_SIZE, Intake, Page
-from pyramid_webhooks.outbox.segment import BACKLOG_ENTRY_LIMIT, ENTRY_LIMIT, Entry
+from pyramid_webhooks.outbox.segment import (
+    BACKLOG_ENTRY_LIMIT,
+    ENTRY_LIMIT,
+    OWED_LIMIT,
+    Entry,
+    Segment,
+)
 
 
 class Note(Persistent):
@@ -268,6 +274,30 @@ def test_a_segment_of_an_aborted_transaction_is_not_used_again(db):
         segments = list(connection.root()['intake'].all_segments())
         owed = [entry.owed for segment in segments for _, entry in segment.items()]
     assert sorted(owed) == [number.to_bytes(8, 'big') for number in range(100)]
+
+
+def test_a_segment_that_an_aborted_transaction_has_added_to_a_page_is_not_used_again(db):
+    """The intake itself, which remembers it, was not changed then."""
+    full = Entry(None, bytes(8 * OWED_LIMIT))
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    intake = connection.root()['intake']
+    for _ in range(PAGE_SIZE):
+        page = Page()
+        page.segments = (Segment(),)
+        intake.pages += (page,)
+    for number, segment in enumerate(intake.all_segments()):
+        segment.add(number.to_bytes(16, 'big'), full)
+    manager.commit()
+    intake.append(Entry(None, b'aborted.'))
+    manager.abort()
+    intake.append(Entry(None, b'the next'))
+    manager.commit()
+    connection.close()
+    with db.transaction() as connection:
+        segments = connection.root()['intake'].all_segments()
+        owed = [entry.owed for segment in segments for _, entry in segment.items()]
+    assert {each for each in owed if each != full.owed} == {b'the next'}
 
 
 def test_a_backlog_makes_an_addition_no_more_expensive(db):

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyramid_webhooks.resources import redaction
 from pyramid_webhooks.resources.redaction import (
     REDACTED,
     Veil,
@@ -65,9 +66,22 @@ def test_secret_values_are_hidden_wherever_they_turn_up():
         ('authorization', REDACTED),
         ('X-Echo', f'got {REDACTED}'),
     )
+    assert veil.headers([('X-Echo', 'got 2b6f81aa')]) == (('X-Echo', f'got {REDACTED}'),)
+    assert veil.has_to_hide([('X-Echo', 'x')])
+    assert not Veil([('X-Team', 'docs')]).has_to_hide([('X-Echo', 'x')])
+    assert Veil([('X-Team', 'docs')]).has_to_hide([('X-Echo', 'x'), ('Set-Cookie', 'a=b')])
     assert veil.text('Bearer 2b6f81aa, 2b6f81aa, docs') == f'{REDACTED}, {REDACTED}, docs'
     assert veil.content(b'\xff2b6f81aa\x00') == b'\xff' + REDACTED.encode() + b'\x00'
     assert Veil([('X-Odd', 'hush hush')], ['x-odd']).text('hush hush') == REDACTED
+
+
+def test_what_hostile_answers_have_for_headers_is_not_remembered():
+    veil = Veil([('Authorization', 'Bearer 2b6f81aa')])
+    before = redaction._secret_among.cache_info().currsize
+    for number in range(50):
+        pairs = [(f'X-{number}' * 500, 'a'), ('Set-Cookie' + 'x' * 500, 'b')]
+        assert [value for _, value in veil.headers(pairs)] == ['a', REDACTED]
+    assert redaction._secret_among.cache_info().currsize <= before + 1
 
 
 def test_a_value_that_is_cut_off_with_the_end_of_the_answer_is_hidden_too():
