@@ -1,5 +1,6 @@
 """Where an entry for a recipient goes, and what it says of its folder."""
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -48,18 +49,20 @@ def recipients_of(manager, jar):
     return [SimpleNamespace(_p_jar=jar, __parent__=manager) for _ in range(2)]
 
 
-@pytest.mark.parametrize('turns', [1, 2])
-def test_each_manager_and_database_has_a_place_of_its_own(roots, turns):
+@pytest.mark.parametrize('order', [1, -1])
+def test_each_manager_and_database_has_a_place_of_its_own(roots, order):
     here, there = roots
     kept, removed = Folder(here, 'kept'), Folder(here, 'removed')
     managers = [SimpleNamespace(__parent__=folder) for folder in (kept, removed)]
     del here['removed']
+    jars = [(here._p_jar, ''), (there._p_jar, 'attic')]
+    details = zip(managers, (None, (LAST,)), strict=True)
+    pairs = itertools.product(*[jars, list(details)][::order])
     places = Places()
-    for _ in range(turns):
-        for jar, name in ((here._p_jar, ''), (there._p_jar, 'attic')):
-            for manager, details in zip(managers, (None, (LAST,)), strict=True):
-                for recipient in recipients_of(manager, jar):
-                    assert places.of(recipient) == (name, details)
+    for pair in 2 * list(pairs):
+        (jar, name), (manager, detail) = pair[::order]
+        for recipient in recipients_of(manager, jar):
+            assert places.of(recipient) == (name, detail)
 
 
 def test_who_is_in_no_folder_is_not_in_a_removed_one(roots):
