@@ -28,7 +28,9 @@ logger = logging.getLogger(__name__)
 
 #: What is answered where nobody has the userid or defines the permission, or nothing can tell.
 UNKNOWN = None
-Judge = Callable[[str, Any, str, Any], bool | None]
+#: What is registered, by its interface: looked up once where many owners are judged in a row.
+Found = dict[Any, Any]
+Judge = Callable[[str, Any, str, Any, Found], bool | None]
 
 
 @implementer(IApplicability)
@@ -55,15 +57,25 @@ class Applicability:
         """The permission that the owner of ``subscription`` needs."""
         return subscription.permission or self._permission
 
-    def judge(self, owner: str, permission: str, obj: Any, request: Any = None) -> bool | None:
-        """Whether ``owner`` has ``permission`` on ``obj``; None where nobody can tell."""
+    def judge(
+        self,
+        owner: str,
+        permission: str,
+        obj: Any,
+        request: Any = None,
+        found: Found | None = None,
+    ) -> bool | None:
+        """Whether ``owner`` has ``permission`` on ``obj``; None where nobody can tell.
+
+        :param found: the same dict for owners that are judged in a row, empty at first.
+        """
         judge = self._judge
         if judge is None:
             judge = self._judge = self._choose_judge()
         try:
             if request is None:
                 request = request_for(self._registry)
-            verdict = judge(owner, obj, permission, request)
+            verdict = judge(owner, obj, permission, request, {} if found is None else found)
             if verdict is False and not self._is_defined(permission):
                 return UNKNOWN
             return verdict
@@ -95,27 +107,43 @@ class Applicability:
             return self._by_callback
         return self._nobody_can_tell
 
-    def _by_policy(self, owner: str, obj: Any, permission: str, request: Any) -> bool | None:
-        policy = self._registry.getUtility(ISecurityPolicy)
+    def _utility(self, interface: Any, found: Found) -> Any:
+        try:
+            return found[interface]
+        except KeyError:
+            utility = found[interface] = self._registry.queryUtility(interface)
+            return utility
+
+    def _by_policy(
+        self, owner: str, obj: Any, permission: str, request: Any, found: Found
+    ) -> bool | None:
+        policy = self._utility(ISecurityPolicy, found)
         answer = policy.permits_for(owner, obj, permission)
         return UNKNOWN if answer is None else bool(answer)
 
-    def _by_principals(self, owner: str, obj: Any, permission: str, request: Any) -> bool | None:
-        resolver = self._registry.getUtility(IPrincipalsResolver)
-        principals = resolver(owner, request)
-        return UNKNOWN if principals is None else self._permits(obj, principals, permission)
+    def _by_principals(
+        self, owner: str, obj: Any, permission: str, request: Any, found: Found
+    ) -> bool | None:
+        principals = self._utility(IPrincipalsResolver, found)(owner, request)
+        if principals is None:
+            return UNKNOWN
+        return self._permits(obj, principals, permission, found)
 
-    def _by_callback(self, owner: str, obj: Any, permission: str, request: Any) -> bool | None:
-        callback = self._registry.getUtility(IAuthenticationPolicy).callback
+    def _by_callback(
+        self, owner: str, obj: Any, permission: str, request: Any, found: Found
+    ) -> bool | None:
+        callback = self._utility(IAuthenticationPolicy, found).callback
         groups = () if callback is None else callback(owner, request)
         if groups is None:
             return UNKNOWN
-        return self._permits(obj, [Everyone, Authenticated, owner, *groups], permission)
+        return self._permits(obj, [Everyone, Authenticated, owner, *groups], permission, found)
 
-    def _nobody_can_tell(self, owner: str, obj: Any, permission: str, request: Any) -> None:
+    def _nobody_can_tell(
+        self, owner: str, obj: Any, permission: str, request: Any, found: Found
+    ) -> None:
         return UNKNOWN
 
-    def _permits(self, obj: Any, principals: Iterable[str], permission: str) -> bool:
-        legacy = self._registry.queryUtility(IAuthorizationPolicy)
+    def _permits(self, obj: Any, principals: Iterable[str], permission: str, found: Found) -> bool:
+        legacy = self._utility(IAuthorizationPolicy, found)
         permits = self._acl.permits if legacy is None else legacy.permits
         return bool(permits(obj, list(principals), permission))

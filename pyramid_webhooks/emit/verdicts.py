@@ -7,6 +7,7 @@ from typing import Any
 
 from pyramid.registry import Registry
 
+from pyramid_webhooks.emit.authorization import Found
 from pyramid_webhooks.emit.requests import current_request, request_for
 from pyramid_webhooks.events import EventType
 from pyramid_webhooks.interfaces import (
@@ -50,6 +51,7 @@ class Verdicts:
         self._check_initiator = registry.getUtility(ISettings).check_initiator
         self.unknown: list[Any] = []
         self._known: dict[Any, bool | None] = {}
+        self._found: Found = {}
         self._request: Any = None
         self._endless: bool | None = None
         self._is_owned = event_type is not None and event_type.owner_of is not None
@@ -103,7 +105,9 @@ class Verdicts:
         verdict = self._known[key] = (
             self._ask(subscription)
             if own_way
-            else self._applicability.judge(owner, permission, self._judged, self._request)
+            else self._applicability.judge(
+                owner, permission, self._judged, self._request, self._found
+            )
         )
         return verdict
 

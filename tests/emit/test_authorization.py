@@ -6,7 +6,7 @@ import pytest
 from pyramid.authentication import AuthTktAuthenticationPolicy
 from pyramid.authorization import ACLAuthorizationPolicy, Allow, Authenticated, Everyone
 from pyramid.config import Configurator
-from pyramid.interfaces import ISecurityPolicy
+from pyramid.interfaces import IAuthorizationPolicy, ISecurityPolicy
 from zope.interface import implementer
 
 from pyramid_webhooks.interfaces import IApplicability, IPermitsFor
@@ -89,6 +89,22 @@ def test_a_policy_with_permits_for_is_asked(answer, verdict):
     assert judge.judge('ann', 'view', Resource()) is verdict
     assert judge.is_applicable(Subscription('ann'), Resource()) is (verdict is True)
     assert judge.is_applicable(Subscription(None), Resource()) is True
+
+
+def test_what_is_registered_later_counts_for_those_that_are_judged_then():
+    asked = applicability(lambda config: config.set_security_policy(Judging(True)))
+    found = {}
+    assert asked.judge('ann', 'view', Resource(), found=found) is True
+    asked._registry.registerUtility(Judging(False), ISecurityPolicy)
+    assert asked.judge('ann', 'view', Resource(), found=found) is True
+    assert asked.judge('ann', 'view', Resource(), found={}) is False
+    assert asked.is_applicable(Subscription('ann'), Resource()) is False
+
+
+def test_a_broken_policy_of_the_old_kind_harms_nothing():
+    asked = applicability(legacy(lambda userid, request: []))
+    asked._registry.registerUtility(object(), IAuthorizationPolicy)
+    assert asked.judge('ann', 'view', Resource()) is None
 
 
 def test_the_permission_is_the_subscriptions_or_that_of_the_settings():
