@@ -97,15 +97,20 @@ class Intake(Page):
 
     def _choose(self) -> Segment:
         own = getattr(self, '_v_own', None)
-        if own is not None and self._is_own(own):
+        # One that was made in an aborted transaction has lost its connection, and a place in a
+        # page that others could reach.
+        if own is not None and own._p_jar is not self._p_jar:
+            own = None
+        # What others have changed is a ghost: then there may be room among the first ones again.
+        if own is not None and own._p_changed is not None and _takes_more(own):
             return own
-        self._v_own = None
         segment = self._next()
         if segment.has_room():
+            self._v_own = None
             return segment
-        segment = self._probe() or self._new_segment()
-        self._v_own = segment
-        return segment
+        if own is None or not _takes_more(own):
+            own = self._v_own = self._probe() or self._new_segment()
+        return own
 
     def _probe(self) -> Segment | None:
         """A segment with room, if one is found among a few that are chosen at random.
@@ -128,18 +133,6 @@ class Intake(Page):
             self._p_jar.add(segment)
         return segment
 
-    def _is_own(self, segment: Segment) -> bool:
-        """Whether a segment that was chosen in a backlog has been changed by nobody else, and
-        takes more.
-        """
-        # One that was made in an aborted transaction has lost its connection, and a place in a
-        # page that others could reach. What others have changed is a ghost.
-        if segment._p_jar is not self._p_jar or segment._p_changed is None:
-            return False
-        # To one that the transaction writes anyway, as many are added as it may have.
-        entry_limit = ENTRY_LIMIT if segment._p_changed else BACKLOG_ENTRY_LIMIT
-        return segment.has_room(BACKLOG_OWED_LIMIT, entry_limit)
-
     def _next(self) -> Segment:
         """That of the first segments whose turn it is."""
         if getattr(self, '_v_turn', None) is None:
@@ -154,3 +147,10 @@ class Intake(Page):
             segment = self.segments[turn % len(self.segments)]
         self._v_turn = (turn, left - 1)
         return segment
+
+
+def _takes_more(segment: Segment) -> bool:
+    """Whether another entry may be added to one that a connection has for itself in a backlog."""
+    # If the transaction writes it anyway, it takes as many as it may have.
+    entry_limit = ENTRY_LIMIT if segment._p_changed else BACKLOG_ENTRY_LIMIT
+    return segment.has_room(BACKLOG_OWED_LIMIT, entry_limit)
