@@ -134,6 +134,10 @@ class DueReader:
                 return
             # It was closed by a result that is not recorded: that of a partition that was lost.
             self._holding.relearn(recipient, obj)
+        elif lane is not None and lane.health.is_open and not obj.log.health.is_open:
+            if self._holding.jobs_of(recipient):
+                # It has just failed, and what was put away before does not wait for that yet.
+                return
         if lane is not None and lane.health.is_open:
             found = self._probe(view, lane, queue)
             room = len(found)

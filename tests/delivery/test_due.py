@@ -1,11 +1,12 @@
 """Reading what is due into memory."""
 
 import random
+import time
 
 from pyramid_webhooks import manager_of
 from pyramid_webhooks.delivery.clock import Clock
 from pyramid_webhooks.delivery.due import DueReader
-from pyramid_webhooks.delivery.holding import ALLOWANCE, Holding, View
+from pyramid_webhooks.delivery.holding import ALLOWANCE, UNPROVEN_ALLOWANCE, Holding, View
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.interfaces import ISettings
@@ -132,3 +133,23 @@ def test_a_receiver_that_is_held_for_healthy_without_reason_is_probed(make_compa
         assert len(reading.read()) == 1
 
     in_reading(make_company, receiver, do)
+
+
+def test_what_was_put_away_before_a_failure_is_no_probe_until_that_is_recorded(reading):
+    """It may be younger than what was stopped, and the time of the probe is not known there."""
+    names = [f'e{number}' for number in range(UNPROVEN_ALLOWANCE + 2)]
+    reading.company.add('/NWS/OUN', *names)
+    jobs, _, _ = reading.read()
+    reading.read()
+    assert len(jobs) == UNPROVEN_ALLOWANCE
+    assert len(reading.waiting()) == 2
+    recipient = jobs[0].recipient
+    reading.holding.forget(reading.holding.unsent(recipient)[1:])
+    health = Health()
+    health.fail(time.time(), lambda failures: 60.0, 0.0, True)
+    assert health.is_open
+    reading.lanes.know(recipient, health)
+    with reading.database.session() as session:
+        view = reading.view(session)
+        reading.due.read(view)
+    assert view.new == []
