@@ -19,9 +19,11 @@ from ZODB.POSException import ConflictError
 
 OID_SIZE = 8
 #: A segment with so many entries, or so many owed ids, takes no more. What is a backlog already is
-#: stored in fewer segments: each is to be moved as a whole.
+#: stored in segments of more ids, as each is to be moved as a whole; but of fewer entries, because
+#: nobody takes any out while they are added, one commit after the other.
 ENTRY_LIMIT = 16
 OWED_LIMIT = 256
+BACKLOG_ENTRY_LIMIT = 8
 BACKLOG_OWED_LIMIT = 1024
 
 _PROTOCOL = 5
@@ -86,9 +88,9 @@ class Segment(Persistent):
     def __bool__(self) -> bool:
         return True
 
-    def has_room(self, owed_limit: int = OWED_LIMIT) -> bool:
+    def has_room(self, owed_limit: int = OWED_LIMIT, entry_limit: int = ENTRY_LIMIT) -> bool:
         """Whether it takes another entry; of ids owed, it is full with ``owed_limit``."""
-        if len(self._entries) >= ENTRY_LIMIT:
+        if len(self._entries) >= entry_limit:
             return False
         owed = sum([len(entry[1]) for entry in self._entries.values()])
         return owed < owed_limit * OID_SIZE

@@ -1,5 +1,6 @@
 """The intake: pages of segments that several connections change on old snapshots."""
 
+import itertools
 import tempfile
 from types import SimpleNamespace
 
@@ -13,7 +14,13 @@ from ZODB.DB import DB
 from ZODB.FileStorage.FileStorage import FileStorage
 
 from pyramid_webhooks.outbox.intake import PAGE_SIZE, Intake, Page
-from pyramid_webhooks.outbox.segment import ENTRY_LIMIT, Entry
+from pyramid_webhooks.outbox.segment import (
+    BACKLOG_ENTRY_LIMIT,
+    ENTRY_LIMIT,
+    OWED_LIMIT,
+    Entry,
+    Segment,
+)
 
 
 class Note(Persistent):
@@ -21,6 +28,15 @@ class Note(Persistent):
 
     def __init__(self, number):
         self.number = number
+
+
+@pytest.fixture
+def db(tmp_path):
+    database = DB(FileStorage(str(tmp_path / 'Data.fs')))
+    with database.transaction() as connection:
+        connection.root()['intake'] = Intake()
+    yield database
+    database.close()
 
 
 def references(numbers):
@@ -65,6 +81,79 @@ def test_emptied_segments_are_used_again():
         for key, _ in list(segment.items()):
             segment.take(key, [b'\0' * 8])
     assert len(list(intake.all_segments())) == len(Intake().segments)
+
+
+def places(db, entries):
+    """The oid of the segment of each entry, added in a transaction of its own."""
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    found = []
+    for entry in entries:
+        manager.begin()
+        segment = connection.root()['intake'].append(entry)
+        manager.commit()
+        found.append(segment._p_oid)
+    connection.close()
+    return found
+
+
+def test_a_few_entries_in_a_row_go_to_the_same_segment(db):
+    found = places(db, [Entry(None, bytes(8))] * 12)
+    assert [len(list(group)) for _, group in itertools.groupby(found)] == [4, 4, 4]
+    assert len(set(found)) == 3
+
+
+def test_what_one_transaction_adds_goes_to_few_segments(db):
+    with db.transaction() as connection:
+        intake = connection.root()['intake']
+        found = [intake.append(Entry(None, bytes(8))) for _ in range(ENTRY_LIMIT)]
+        assert len(set(found)) == 1
+        found = [intake.append(Entry(None, bytes(8))) for _ in range(100 * ENTRY_LIMIT)]
+        assert len(set(found)) <= 110
+
+
+def test_what_owes_much_goes_to_a_segment_of_its_own(db):
+    found = places(db, [Entry(None, bytes(8 * 100))] * 6)
+    assert len(set(found)) == 6
+
+
+def test_a_segment_that_others_have_changed_is_left_to_them(db):
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    manager.begin()
+    first = connection.root()['intake'].append(Entry(None, bytes(8)))
+    manager.commit()
+    with db.transaction() as other:
+        segment = other.get(first._p_oid)
+        for key, entry in list(segment.items()):
+            segment.take(key, entry.oids())
+    manager.begin()
+    assert connection.root()['intake'].append(Entry(None, bytes(8))) is not first
+    manager.abort()
+    connection.close()
+
+
+def test_a_backlog_goes_to_segments_of_its_own_until_there_is_room_again(db):
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    first = {segment._p_oid for segment in connection.root()['intake'].segments}
+
+    def add():
+        manager.begin()
+        segment = connection.root()['intake'].append(Entry(None, bytes(8)))
+        manager.commit()
+        return segment
+
+    while (own := add())._p_oid in first:
+        pass
+    assert all(add() is own for _ in range(BACKLOG_ENTRY_LIMIT - 1))
+    assert add() is not own
+    with db.transaction() as other:
+        for segment in other.root()['intake'].all_segments():
+            for key, entry in list(segment.items()):
+                segment.take(key, entry.oids())
+    assert add()._p_oid in first
+    connection.close()
 
 
 class SeveralConnections(RuleBasedStateMachine):
@@ -170,15 +259,6 @@ SeveralConnections.TestCase.settings = settings(
 TestNothingIsLostDoubledOrInConflict = SeveralConnections.TestCase
 
 
-@pytest.fixture
-def db(tmp_path):
-    database = DB(FileStorage(str(tmp_path / 'Data.fs')))
-    with database.transaction() as connection:
-        connection.root()['intake'] = Intake()
-    yield database
-    database.close()
-
-
 def test_a_segment_of_an_aborted_transaction_is_not_used_again(db):
     manager = transaction.TransactionManager()
     connection = db.open(manager)
@@ -194,6 +274,30 @@ def test_a_segment_of_an_aborted_transaction_is_not_used_again(db):
         segments = list(connection.root()['intake'].all_segments())
         owed = [entry.owed for segment in segments for _, entry in segment.items()]
     assert sorted(owed) == [number.to_bytes(8, 'big') for number in range(100)]
+
+
+def test_a_segment_that_an_aborted_transaction_has_added_to_a_page_is_not_used_again(db):
+    """The intake itself, which remembers it, was not changed then."""
+    full = Entry(None, bytes(8 * OWED_LIMIT))
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    intake = connection.root()['intake']
+    for _ in range(PAGE_SIZE):
+        page = Page()
+        page.segments = (Segment(),)
+        intake.pages += (page,)
+    for number, segment in enumerate(intake.all_segments()):
+        segment.add(number.to_bytes(16, 'big'), full)
+    manager.commit()
+    intake.append(Entry(None, b'aborted.'))
+    manager.abort()
+    intake.append(Entry(None, b'the next'))
+    manager.commit()
+    connection.close()
+    with db.transaction() as connection:
+        segments = connection.root()['intake'].all_segments()
+        owed = [entry.owed for segment in segments for _, entry in segment.items()]
+    assert {each for each in owed if each != full.owed} == {b'the next'}
 
 
 def test_a_backlog_makes_an_addition_no_more_expensive(db):
