@@ -16,12 +16,13 @@ from pyramid_webhooks.delivery.holding import Holding
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lanes import Lanes
 from pyramid_webhooks.delivery.membership import Membership
+from pyramid_webhooks.delivery.pace import READ_SECONDS
 from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.delivery.probing import Probing
 from pyramid_webhooks.delivery.recorder import Recorder, partitions_of
 from pyramid_webhooks.delivery.sender import Sender, SenderThreads
 from pyramid_webhooks.delivery.signals import Hint, Signals
-from pyramid_webhooks.delivery.taking import LOOK_SECONDS, READ_SECONDS, Taker
+from pyramid_webhooks.delivery.taking import LOOK_SECONDS, Taker
 from pyramid_webhooks.delivery.trouble import Trouble
 from pyramid_webhooks.interfaces import (
     IDestinationPolicy,

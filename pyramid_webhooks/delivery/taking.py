@@ -18,6 +18,7 @@ from pyramid_webhooks.delivery.holding import Holding, View
 from pyramid_webhooks.delivery.intake import IntakeReader
 from pyramid_webhooks.delivery.jobs import Job
 from pyramid_webhooks.delivery.lanes import Lanes
+from pyramid_webhooks.delivery.pace import READ_SECONDS, Pace
 from pyramid_webhooks.delivery.preparing import Recipients
 from pyramid_webhooks.delivery.recorder import partitions_of
 from pyramid_webhooks.delivery.shortening import Shortener
@@ -30,12 +31,6 @@ from pyramid_webhooks.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: Single events cost a transaction each: reads are so far apart. After a read of more than a few
-#: commits, the next one waits longer; after one that nobody had asked for and that found nothing,
-#: the next one does not wait.
-READ_SECONDS = 0.005
-_BUSY_READ_SECONDS = 0.02
-_FEW = 2
 #: In what takes long, so much time is given away at once, and no more than such a part of a lease.
 #: More is given for as much time at work.
 _PAUSE_SECONDS = 1.0
@@ -87,6 +82,7 @@ class Taker:
         self._hints: set[Hint] = set()
         self._met: Container[Recipient] = ()
         self._taken_at = 0.0
+        self._pace = Pace()
         self._returned = False
         self._interruptible = self._interrupted = False
         self._earned_at = self._looked_after = 0.0
@@ -155,7 +151,7 @@ class Taker:
         self._holding.hold(view.new)
         self._offer(view)
         self.intake.seen.accept(read)
-        self._rest(started, len(hints))
+        self._rest(started)
         return complete
 
     def _pause(self, step: int) -> None:
@@ -209,7 +205,7 @@ class Taker:
         started = self._taken_at = time.monotonic()
         view = self._read(session, hints)
         if hints or view.new:
-            self._rest(started, len(hints))
+            self._rest(started)
         try:
             self._offer(view)
         except BaseException:
@@ -222,9 +218,9 @@ class Taker:
             self.read_anew()
         self.failed = False
 
-    def _rest(self, started: float, commits: int) -> None:
-        pace = READ_SECONDS if commits <= _FEW else _BUSY_READ_SECONDS
-        self.rests_until = started + pace
+    def _rest(self, started: float) -> None:
+        until = self._pace.next(started, self._signals.wakes())
+        self.rests_until = max(self.rests_until, until)
 
     def _offer(self, view: View) -> None:
         ready, returned = self._holding.prepare(view)

@@ -23,7 +23,9 @@ class Stepping:
 
     def hear(self):
         """Be told of what is committed, as an engine is."""
-        self.company.registry.getUtility(IDeliveryEngine).wake = self.loop._signals.wake
+        engine = self.company.registry.getUtility(IDeliveryEngine)
+        signals = self.loop._signals
+        engine.wake = lambda hints=(), messages=(): signals.wake(hints, engine._copies_of(messages))
 
     def cycle(self):
         """One cycle, as the engine's thread makes it."""

@@ -300,6 +300,31 @@ def test_with_a_short_lease_less_is_given_away_at_once(stepping, monkeypatch):
     assert len(given) == 1
 
 
+def test_commits_are_counted_wherever_they_went(stepping, monkeypatch):
+    """Several in a row go to the same segment."""
+    for job in stepping.sending(1):
+        stepping.finish(job, 200)
+    stepping.send_all()
+    counted = []
+
+    def judge(started, commits):
+        counted.append(commits)
+        return started + 7
+
+    taker = stepping.loop._taker
+    monkeypatch.setattr(taker._pace, 'next', judge)
+    before = stepping.loop._signals.wakes()
+    for number in range(5):
+        stepping.company.add('/NWS/OUN', f'one of five, {number}')
+    now = time.monotonic()
+    stepping.cycle()
+    assert counted[0] == before + 5
+    assert now + 7 <= (until := taker.rests_until) < now + 17
+    monkeypatch.setattr(taker._pace, 'next', lambda started, commits: started)
+    taker._rest(now)
+    assert taker.rests_until == until, 'what else is read in the same cycle makes it no shorter'
+
+
 def test_nothing_overtakes_what_is_being_taken(stepping, meanwhile, monkeypatch):
     """It was read, and before it is in memory something younger is committed."""
     for job in stepping.sending(1):
