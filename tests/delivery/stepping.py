@@ -25,7 +25,11 @@ class Stepping:
         """Be told of what is committed, as an engine is."""
         engine = self.company.registry.getUtility(IDeliveryEngine)
         signals = self.loop._signals
-        engine.wake = lambda hints=(), messages=(): signals.wake(hints, engine._copies_of(messages))
+
+        def wake(hints=(), messages=()):
+            signals.wake(hints, engine._copies_of(messages))
+
+        engine.wake = wake
 
     def cycle(self):
         """One cycle, as the engine's thread makes it."""
