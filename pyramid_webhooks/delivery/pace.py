@@ -6,7 +6,8 @@ import time
 
 #: Single events cost a transaction each: reads are so far apart.
 READ_SECONDS = 0.005
-#: And so far, where more commits a second come than that, and the process has no time to spare.
+#: And so far, where more commits a second come than that, and the process has no time to spare:
+#: its threads together compute for such a share of it.
 _BUSY_READ_SECONDS = 0.02
 _BUSY_RATE = 150
 _BUSY_SHARE = 0.9

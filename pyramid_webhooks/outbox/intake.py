@@ -53,9 +53,10 @@ class Page(Persistent):
 
     def random_segment(self) -> Segment:
         """One of the segments at or below this page."""
-        if self.pages and random.random() * PAGE_SIZE > 1:
-            return random.choice(self.pages).random_segment()
-        return random.choice(self.segments)
+        choice = random.randrange(len(self.segments) + len(self.pages))
+        if choice < len(self.segments):
+            return self.segments[choice]
+        return self.pages[choice - len(self.segments)].random_segment()
 
     def _p_resolveConflict(
         self, old: dict[str, Any], committed: dict[str, Any], new: dict[str, Any]
@@ -98,12 +99,13 @@ class Intake(Page):
     def _choose(self) -> Segment:
         own = getattr(self, '_v_own', None)
         # One that was made in an aborted transaction has lost its connection, and a place in a
-        # page that others could reach.
-        if own is not None and own._p_jar is not self._p_jar:
+        # page that others could reach. One that was rolled back may be a ghost of what was never
+        # stored; as a rule, a ghost is what others have changed.
+        if own is not None and (own._p_jar is not self._p_jar or own._p_changed is None):
             own = None
-        # What others have changed is a ghost: then there may be room among the first ones again.
-        if own is not None and own._p_changed is not None and _takes_more(own):
-            return own
+        if own is not None and own._p_changed and _takes_more(own):
+            return own  # The transaction writes it anyway.
+        # Once the first ones have room again, readers who are told nothing look nowhere else.
         segment = self._next()
         if segment.has_room():
             self._v_own = None
@@ -111,6 +113,12 @@ class Intake(Page):
         if own is None or not _takes_more(own):
             own = self._v_own = self._probe() or self._new_segment()
         return own
+
+    def random_segment(self) -> Segment:
+        """One of the segments, but not of the first ones where there are others."""
+        if self.pages:
+            return random.choice(self.pages).random_segment()
+        return random.choice(self.segments)
 
     def _probe(self) -> Segment | None:
         """A segment with room, if one is found among a few that are chosen at random.
@@ -142,9 +150,12 @@ class Intake(Page):
         segment = self.segments[turn % len(self.segments)]
         if segment._p_changed and segment.has_room():
             return segment  # The transaction writes it anyway.
-        if not left or segment._p_changed is None or not segment.has_room(_SMALL_OWED):
+        if segment._p_changed is None:
+            # Those who have met here are not to go on to the same one again.
+            turn, left = turn + random.randrange(1, len(self.segments)), _IN_A_ROW
+        elif not left or not segment.has_room(_SMALL_OWED):
             turn, left = turn + 1, _IN_A_ROW
-            segment = self.segments[turn % len(self.segments)]
+        segment = self.segments[turn % len(self.segments)]
         self._v_turn = (turn, left - 1)
         return segment
 

@@ -162,9 +162,14 @@ class OwedDeliveries:
         engine = self._registry.queryUtility(IDeliveryEngine)
         if engine is not None:
             home = connection.db().database_name
-            hints = [(home, segment._p_oid)] if segment._p_oid is not None else []
-            txn = connection.transaction_manager.get()
-            txn.addAfterCommitHook(lambda success: engine.wake(hints) if success else None)
+
+            def wake(success: bool) -> None:
+                # The application may have rolled it back to a savepoint.
+                stored = segment._p_oid is not None
+                if success:
+                    engine.wake([(home, segment._p_oid)] if stored else ())
+
+            connection.transaction_manager.get().addAfterCommitHook(wake)
 
 
 def recipient_key(recipient: Any) -> Recipient:

@@ -6,7 +6,10 @@ from pyramid.response import Response
 from transaction.interfaces import DoomedTransaction
 from ZODB.POSException import ConflictError
 
+from pyramid_webhooks import manager_of
+from pyramid_webhooks.interfaces import IDeliveryEngine
 from pyramid_webhooks.outbox.intake import Intake
+from pyramid_webhooks.outbox.segment import Segment
 from tests.company import Deliberate, add, modify, names_of
 
 
@@ -106,6 +109,37 @@ def test_rolling_back_to_a_savepoint_before_the_first_event_owes_nothing(company
 
     company.request(do, '/NWS/OUN')
     assert names(company, receiver) == []
+
+
+def test_nobody_is_told_of_a_segment_that_was_rolled_back(company, receiver, monkeypatch):
+    """The engine would not find it, and pause."""
+    company.add('/NWS/OUN', 'ann')
+    company.settle()
+    told = []
+    engine = company.registry.getUtility(IDeliveryEngine)
+    monkeypatch.setattr(engine, 'wake', lambda hints=(), messages=(): told.append(list(hints)))
+
+    def do(context, request):
+        savepoint = request.tm.savepoint()
+        (subscription,) = manager_of(context).values()
+        (attempt,) = subscription.attempts.values()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Segment, 'has_room', lambda *args, **limits: False)
+            attempt.retry()
+        savepoint.rollback()
+        add(context['NWS']['OUN'], 'ben', request.registry.notify)
+
+    company.request(do, '/')
+    monkeypatch.undo()
+    assert [] in told
+    known = company.transact(segments_of)
+    assert {oid for hints in told for _, oid in hints} <= known
+    assert names(company, receiver) == ['ann', 'ben']
+
+
+def segments_of(root):
+    outbox = root._p_jar.root()['pyramid_webhooks.outbox']
+    return {segment._p_oid for segment in outbox.intake.all_segments()}
 
 
 def test_an_event_after_such_a_rollback_is_delivered(company, receiver):

@@ -156,6 +156,97 @@ def test_a_backlog_goes_to_segments_of_its_own_until_there_is_room_again(db):
     connection.close()
 
 
+def fill(intake, extra_pages=PAGE_SIZE):
+    """Make every segment full; with so many pages of one."""
+    for _ in range(extra_pages):
+        page = Page()
+        page.segments = (Segment(),)
+        intake.pages += (page,)
+    full = Entry(None, bytes(8 * OWED_LIMIT))
+    for number, segment in enumerate(intake.all_segments()):
+        segment.add(number.to_bytes(16, 'big'), full)
+    return full
+
+
+def test_once_the_first_ones_have_room_again_nothing_is_hidden_in_others(db):
+    """Readers who are told nothing look elsewhere only as long as one of the first is full."""
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    intake = connection.root()['intake']
+    fill(intake, 0)
+    manager.commit()
+    assert intake.append(Entry(None, bytes(8))) not in intake.segments
+    manager.commit()
+    with db.transaction() as other:
+        for segment in other.root()['intake'].segments:
+            for key, entry in list(segment.items()):
+                segment.take(key, entry.oids())
+    manager.begin()
+    assert intake.append(Entry(None, bytes(8))) in intake.segments
+    manager.abort()
+    connection.close()
+
+
+def test_what_was_rolled_back_twice_is_not_used_again(db):
+    """ZODB forgets the first time what it would have to disown the second time."""
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    intake = connection.root()['intake']
+    fill(intake)
+    manager.commit()
+    manager.savepoint()
+    connection.root()['one'] = 1
+    savepoint = manager.savepoint()
+    savepoint.rollback()
+    intake.append(Entry(None, b'rolled b'))
+    manager.savepoint()
+    savepoint.rollback()
+    connection.root()['other'] = 1
+    manager.commit()
+    for number in range(3):
+        intake.append(Entry(None, number.to_bytes(8, 'big')))
+        manager.commit()
+    connection.close()
+    with db.transaction() as reader:
+        segments = reader.root()['intake'].all_segments()
+        owed = {entry.owed for segment in segments for _, entry in segment.items()}
+    assert owed == {bytes(8 * OWED_LIMIT), *(number.to_bytes(8, 'big') for number in range(3))}
+
+
+def test_those_who_have_met_in_a_segment_part(db):
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    intake = connection.root()['intake']
+    steps = []
+    before = None
+    for _ in range(30):
+        manager.begin()
+        segment = intake.append(Entry(None, bytes(8)))
+        place = intake.segments.index(segment)
+        manager.commit()
+        with db.transaction() as other:
+            there = other.get(segment._p_oid)
+            for key, entry in list(there.items()):
+                there.take(key, entry.oids())
+        steps.append(None if before is None else (place - before) % len(intake.segments))
+        before = place
+    connection.close()
+    assert 0 not in steps
+    assert len(set(steps)) > 3
+
+
+def test_a_young_page_is_seldom_looked_at():
+    old, young = Page(), Page()
+    old.segments, young.segments = tuple(Segment() for _ in range(PAGE_SIZE)), (Segment(),)
+    old.pages = (young,)
+    found = [old.random_segment() for _ in range(1700)]
+    assert 20 < found.count(young.segments[0]) < 300
+    intake = Intake()
+    assert intake.random_segment() in intake.segments
+    intake.pages = (old,)
+    assert all(intake.random_segment() not in intake.segments for _ in range(100))
+
+
 class SeveralConnections(RuleBasedStateMachine):
     """Writers and consumers with connections of their own, on snapshots that get old."""
 
@@ -278,16 +369,10 @@ def test_a_segment_of_an_aborted_transaction_is_not_used_again(db):
 
 def test_a_segment_that_an_aborted_transaction_has_added_to_a_page_is_not_used_again(db):
     """The intake itself, which remembers it, was not changed then."""
-    full = Entry(None, bytes(8 * OWED_LIMIT))
     manager = transaction.TransactionManager()
     connection = db.open(manager)
     intake = connection.root()['intake']
-    for _ in range(PAGE_SIZE):
-        page = Page()
-        page.segments = (Segment(),)
-        intake.pages += (page,)
-    for number, segment in enumerate(intake.all_segments()):
-        segment.add(number.to_bytes(16, 'big'), full)
+    full = fill(intake)
     manager.commit()
     intake.append(Entry(None, b'aborted.'))
     manager.abort()
