@@ -54,7 +54,7 @@ def _judge(name: str, result: Result) -> Finding:
         f'{name}: {result.committed} committed in {result.seconds:.0f} s, {result.disturbances} '
         f'workers killed or frozen, {len(result.lost)} lost, {len(result.foreign)} foreign, '
         f'{len(result.renamed)} under two ids, {result.repeats} repeated (at most {allowed}), '
-        f'the slowest arrived after {result.slowest:.1f} s',
+        f'the slowest arrived after {result.slowest:.1f} s; conflicts: {result.conflicts}',
     )
 
 
